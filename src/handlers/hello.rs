@@ -1,0 +1,159 @@
+//! `/hello`: greets by name after a random wait, to see requests overlap.
+
+use crate::answer::Answer;
+use crate::config;
+use crate::handlers::headers::names;
+use crate::middleware::header_values;
+use crate::problem::Problem;
+use crate::router::Context;
+use http::StatusCode;
+use std::time::Duration;
+
+/// Bytes of a query: room for any name, encoded, and for what else a client may add.
+const QUERY_LIMIT: usize = 4096;
+
+/// Bytes of a name, decoded.
+const USER_LIMIT: usize = 256;
+
+/// Answers with the greeting and the request's header fields, sorted by name, one value a line.
+pub fn handle(context: &Context) -> Result<Answer, Problem> {
+    let user = user(context.request.uri().query().unwrap_or_default()).map_err(Problem::bad_request)?;
+    let headers = context.request.headers();
+    let mut text = format!("hello [{}]\n", user.as_deref().unwrap_or("stranger"));
+    for name in names(headers) {
+        for value in header_values::texts(headers, name) {
+            text.extend([name.as_str(), "=", value, "\n"]);
+        }
+    }
+    let longest = config::HELLO_MAX_DELAY.read(context.host);
+    let wait = Duration::from_millis(context.host.random() % (longest.as_millis() as u64 + 1));
+    Ok(Answer::text(StatusCode::OK, text).after(wait))
+}
+
+/// The parameter `user` of a query (`application/x-www-form-urlencoded`); `None` if it is absent or empty. Others are ignored.
+fn user(query: &str) -> Result<Option<String>, String> {
+    if query.len() > QUERY_LIMIT {
+        return Err(format!("the query has {} bytes; accepted are {QUERY_LIMIT}", query.len()));
+    }
+    let mut user = None;
+    for parameter in query.split('&') {
+        let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
+        let (name, value) = (decode(name)?, decode(value)?);
+        if name == "user" && user.replace(value).is_some() {
+            return Err("the query has the parameter user more than once; accepted is one".to_owned());
+        }
+    }
+    match user {
+        Some(user) if user.len() > USER_LIMIT => {
+            Err(format!("the parameter user has {} bytes; accepted are {USER_LIMIT}", user.len()))
+        }
+        Some(user) if user.chars().any(char::is_control) => {
+            Err("the parameter user holds control characters; accepted is text without any".to_owned())
+        }
+        user => Ok(user.filter(|user| !user.is_empty())),
+    }
+}
+
+/// Undoes the encoding of a name or value: `+` is a space, `%` and two hexadecimal digits are a byte of UTF-8.
+fn decode(text: &str) -> Result<String, String> {
+    let malformed =
+        "the query is malformed; accepted is UTF-8, percent-encoded with two hexadecimal digits after each %";
+    let mut decoded = Vec::with_capacity(text.len());
+    let mut bytes = text.bytes();
+    while let Some(byte) = bytes.next() {
+        decoded.push(match byte {
+            b'+' => b' ',
+            b'%' => {
+                let mut digit = || char::from(bytes.next()?).to_digit(16);
+                let pair = digit().zip(digit()).map(|(high, low)| (high << 4 | low) as u8);
+                pair.ok_or(malformed)?
+            }
+            byte => byte,
+        });
+    }
+    String::from_utf8(decoded).map_err(|_| malformed.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{TestHost, answer, get, received};
+
+    #[test]
+    fn greets_and_lists_the_header_fields() {
+        let fields = [("X-B", "2"), ("x-a", "é = 1"), ("x-b", "3")];
+        let answer = answer("GET", "/hello?user=Ada", &fields);
+        assert_eq!((answer.status(), answer.body()), (200, "hello [Ada]\nx-a=é = 1\nx-b=2\nx-b=3\n"));
+    }
+
+    #[test]
+    fn the_name_is_decoded() {
+        let cases = [
+            ("", "stranger"),
+            ("?", "stranger"),
+            ("?user", "stranger"),
+            ("?user=", "stranger"),
+            ("?User=Ada", "stranger"),
+            ("?x=1&user=Ada&y", "Ada"),
+            ("?user=Ada+Lovelace", "Ada Lovelace"),
+            ("?user=%41d%61%2B%26%3d", "Ada+&="),
+            ("?user=a=b", "a=b"),
+            ("?us%65r=Zo%C3%AB", "Zoë"),
+            ("?&&user=Ada&", "Ada"),
+        ];
+        for (query, name) in cases {
+            assert_eq!(get(&format!("/hello{query}")).body(), format!("hello [{name}]\n"), "{query}");
+        }
+    }
+
+    #[test]
+    fn a_malformed_query_is_refused() {
+        let cases = [
+            ("user=a&user=b", "more than once"),
+            ("user=a&us%65r=", "more than once"),
+            ("user=%", "malformed"),
+            ("user=%4", "malformed"),
+            ("user=%zz", "malformed"),
+            ("user=%+1", "malformed"),
+            ("user=%-1", "malformed"),
+            ("x=%", "malformed"),
+            ("user=%ff", "malformed"),
+            ("user=%C3", "malformed"),
+            ("user=%ed%a0%80", "malformed"),
+            ("user=%00", "control characters"),
+            ("user=a%0d%0aforged", "control characters"),
+            ("user=%1b[2J", "control characters"),
+            ("user=%c2%9b2J", "control characters"),
+        ];
+        for (query, complaint) in cases {
+            let answer = get(&format!("/hello?{query}"));
+            let detail = answer.detail(400);
+            assert!(detail.contains(complaint) && detail.contains("; accepted "), "{query}: {detail}");
+            assert!(answer.wait.is_zero());
+        }
+    }
+
+    #[test]
+    fn names_and_queries_have_a_limit() {
+        let hello = |user: &str, rest: usize| {
+            let query = format!("user={user}&");
+            get(&format!("/hello?{query}{}", "x".repeat(rest - query.len())))
+        };
+        assert_eq!(hello(&"a".repeat(256), 4096).status(), 200);
+        assert_eq!(hello(&"%C3%AB".repeat(128), 4096).status(), 200);
+        assert_eq!(hello(&"a".repeat(257), 4096).detail(400), "the parameter user has 257 bytes; accepted are 256");
+        assert_eq!(hello("a", 4097).detail(400), "the query has 4097 bytes; accepted are 4096");
+        assert_eq!(hello("a", 65_000).status(), 400);
+    }
+
+    #[test]
+    fn the_wait_is_random_up_to_the_longest_and_never_beyond() {
+        let cases =
+            [("2000", 0, 0), ("2000", 2000, 2000), ("2000", 2001, 0), ("0", u64::MAX, 0), ("10000", 10_000, 10_000)];
+        for (longest, random, millis) in cases {
+            let host = TestHost::with(&[("hello_max_delay_ms", longest)]).drawing(random);
+            let (answer, _) = crate::respond(received("GET", "/hello", &[]), &host);
+            assert_eq!(answer.wait, Duration::from_millis(millis), "{longest} {random}");
+        }
+    }
+}

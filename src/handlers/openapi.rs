@@ -1,0 +1,83 @@
+//! `/openapi.json`: the routes for tools.
+
+use crate::answer::Answer;
+use crate::problem::Problem;
+use crate::router::Context;
+
+/// Written by hand; a test holds it to the router's table.
+const DOCUMENT: &str = include_str!("openapi.json");
+
+/// Answers with the OpenAPI 3.1 description of the routes.
+pub fn handle(_: &Context) -> Result<Answer, Problem> {
+    Ok(Answer::json(DOCUMENT))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::router::{Methods, ROUTES};
+    use serde_json::Value;
+    use std::collections::{BTreeMap, BTreeSet};
+
+    /// The operations of a path item (OpenAPI 3.1 §4.8.9), which are all methods that it knows.
+    const OPERATIONS: [&str; 8] = ["get", "put", "post", "delete", "options", "head", "patch", "trace"];
+
+    fn document() -> Value {
+        serde_json::from_str(DOCUMENT).unwrap()
+    }
+
+    #[test]
+    fn the_document_is_served() {
+        let answer = crate::testing::get("/openapi.json");
+        assert_eq!((answer.body(), answer.field("content-type")), (DOCUMENT, "application/json"));
+    }
+
+    #[test]
+    fn the_document_has_the_version_of_the_crate() {
+        let document = document();
+        assert_eq!(document["openapi"], "3.1.0");
+        assert_eq!(document["info"]["version"], env!("CARGO_PKG_VERSION"));
+    }
+
+    #[test]
+    fn the_document_has_the_paths_and_methods_of_the_router() {
+        let routed: BTreeMap<_, BTreeSet<String>> = ROUTES
+            .iter()
+            .map(|route| match route.methods {
+                Methods::Any => (route.path.to_owned(), OPERATIONS.map(str::to_owned).into()),
+                Methods::Only(methods) => {
+                    (route.path.to_owned(), methods.iter().map(|method| method.as_str().to_lowercase()).collect())
+                }
+            })
+            .collect();
+        let operations = |item: &Value| -> BTreeSet<String> {
+            item.as_object().unwrap().keys().filter(|key| OPERATIONS.contains(&key.as_str())).cloned().collect()
+        };
+        let documented = document()["paths"]
+            .as_object()
+            .unwrap()
+            .iter()
+            .map(|(path, item)| (path.clone(), operations(item)))
+            .collect();
+        assert_eq!(routed, documented);
+    }
+
+    #[test]
+    fn every_reference_has_a_target() {
+        let document = document();
+        let references: Vec<_> =
+            DOCUMENT.split("\"$ref\": \"#").skip(1).map(|rest| rest.split_once('"').unwrap().0).collect();
+        assert!(references.len() > 20);
+        for reference in references {
+            assert!(document.pointer(reference).is_some(), "{reference}");
+        }
+    }
+
+    #[test]
+    fn every_parameter_of_a_path_is_described() {
+        for route in ROUTES.iter().filter(|route| route.path.contains('{')) {
+            let name = route.path.split(['{', '}']).nth(1).unwrap();
+            assert_eq!(document()["paths"][route.path]["parameters"][0]["name"], name);
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! Writes JSON (RFC 8259), as much of it as the answers and the log need.
+//!
+//! Not serde_json, for two reasons: it leaves some control characters as they are (U+007F to U+009F, among them the one-byte
+//! CSI that terminals obey), and it would add a fifth to the component.
+
+use std::borrow::Cow;
+use std::fmt::{Display, Write};
+
+/// An object under construction: the members keep the order in which they are added.
+#[derive(Default)]
+pub struct Object(String);
+
+impl Object {
+    /// Adds a string.
+    pub fn string(mut self, name: &str, value: &str) -> Self {
+        self.name(name);
+        push_string(&mut self.0, value);
+        self
+    }
+
+    /// Adds a string, or `null`.
+    pub fn nullable(self, name: &str, value: Option<&str>) -> Self {
+        match value {
+            Some(value) => self.string(name, value),
+            None => self.raw(name, "null"),
+        }
+    }
+
+    /// Adds what displays itself as JSON: a number, `null`.
+    pub fn raw(mut self, name: &str, value: impl Display) -> Self {
+        self.name(name);
+        push_display(&mut self.0, value);
+        self
+    }
+
+    /// Adds an array of strings.
+    pub fn strings<'a>(mut self, name: &str, values: impl Iterator<Item = &'a str>) -> Self {
+        self.name(name);
+        let mut separator = '[';
+        for value in values {
+            self.0.push(separator);
+            push_string(&mut self.0, value);
+            separator = ',';
+        }
+        self.0.push_str(if separator == '[' { "[]" } else { "]" });
+        self
+    }
+
+    /// The object as text.
+    pub fn finish(mut self) -> String {
+        self.0.push_str(if self.0.is_empty() { "{}" } else { "}" });
+        self.0
+    }
+
+    fn name(&mut self, name: &str) {
+        self.0.push(if self.0.is_empty() { '{' } else { ',' });
+        push_string(&mut self.0, name);
+        self.0.push(':');
+    }
+}
+
+/// Appends a value in quotes, with all that could end the string, the line or the reader's good temper escaped.
+pub fn push_string(out: &mut String, value: &str) {
+    out.push('"');
+    for character in value.chars() {
+        match character {
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            '\t' => out.push_str("\\t"),
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            _ if breaks_lines(character) => push_display(out, format_args!("\\u{:04x}", u32::from(character))),
+            _ => out.push(character),
+        }
+    }
+    out.push('"');
+}
+
+/// The value where its escaped form has at most `limit` bytes, else as much of its beginning as has, and `…`.
+pub fn cut(value: &str, limit: usize) -> Cow<'_, str> {
+    const MARK: &str = "…";
+    let mut escaped = 0;
+    let mut end = 0;
+    for (index, character) in value.char_indices() {
+        if escaped + MARK.len() <= limit {
+            end = index;
+        }
+        escaped += escaped_len(character);
+        if escaped > limit {
+            return Cow::Owned([&value[..end], MARK].concat());
+        }
+    }
+    Cow::Borrowed(value)
+}
+
+/// Appends what a value displays as.
+pub fn push_display(out: &mut String, value: impl Display) {
+    write!(out, "{value}").expect("a String takes any text");
+}
+
+fn escaped_len(character: char) -> usize {
+    match character {
+        '"' | '\\' | '\t' | '\n' | '\r' => 2,
+        _ if breaks_lines(character) => 6,
+        _ => character.len_utf8(),
+    }
+}
+
+/// Control characters of ASCII and Latin-1, and Unicode's own line and paragraph separators.
+fn breaks_lines(character: char) -> bool {
+    character.is_control() || matches!(character, '\u{2028}' | '\u{2029}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn string(value: &str) -> String {
+        let mut out = String::new();
+        push_string(&mut out, value);
+        out
+    }
+
+    #[test]
+    fn an_object_keeps_its_order_and_escapes_names_too() {
+        let object = Object::default()
+            .string("b\"", "x")
+            .raw("a", 1)
+            .raw("n", "null")
+            .strings("list", ["p", "q\\"].into_iter())
+            .strings("none", [].into_iter());
+        assert_eq!(object.finish(), r#"{"b\"":"x","a":1,"n":null,"list":["p","q\\"],"none":[]}"#);
+        assert_eq!(Object::default().finish(), "{}");
+    }
+
+    #[test]
+    fn a_string_reads_back_as_it_was_and_holds_no_control_character() {
+        let cases = ["", "plain", "é✓🦀", "\"\\/", "a\tb\r\nc", "\0\u{1b}[31m\u{7f}\u{85}\u{9b}2J", "\u{2028}\u{2029}"];
+        for case in cases {
+            let written = string(case);
+            assert!(!written.chars().any(|c| c.is_control() || c == '\u{2028}' || c == '\u{2029}'), "{written}");
+            assert_eq!(serde_json::from_str::<String>(&written).unwrap(), case);
+        }
+        assert_eq!(string("\u{1b}\u{9b}"), r#""\u001b\u009b""#);
+    }
+
+    #[test]
+    fn a_cut_bounds_the_escaped_length_and_never_splits_a_character() {
+        assert_eq!(cut("abcde", 5), "abcde");
+        assert_eq!(cut("abcdef", 5), "ab…");
+        assert_eq!(cut("ééé", 5), "é…");
+        assert_eq!(cut("\u{1b}\u{1b}", 11), "\u{1b}…");
+        for limit in 3..40 {
+            let text = "a\"\n🦀\u{1b}é".repeat(9);
+            let written = string(&cut(&text, limit));
+            assert!(written.len() <= limit + 2 && written.ends_with("…\""), "{limit}: {written}");
+        }
+    }
+}

@@ -1,0 +1,195 @@
+use super::*;
+use crate::testing::{TestHost, received};
+use crate::{Answer, Body, respond};
+use serde_json::Value as Json;
+
+const DONE: Completion = Completion {
+    // 2026-11-23T12:34:56.789Z
+    time: Duration::from_millis(1_795_437_296_789),
+    duration: Duration::from_nanos(1_234_567),
+    bytes: 17,
+    error: None,
+};
+
+const FIELDS: [(&str, &str); 3] =
+    [("user-agent", "curl/8.0"), ("x-forwarded-for", "1.2.3.4"), ("spin-client-addr", "10.0.0.9:4711")];
+
+fn log(host: &TestHost, target: &str, fields: &[(&str, &str)]) -> Option<String> {
+    let (_, log) = respond(received("GET", target, fields), host);
+    log.map(|log| log.line(&DONE))
+}
+
+fn line(variables: &[(&'static str, &'static str)], target: &str, fields: &[(&str, &str)]) -> String {
+    log(&TestHost::with(variables), target, fields).unwrap()
+}
+
+fn json(target: &str, fields: &[(&str, &str)]) -> Json {
+    serde_json::from_str(&line(&[], target, fields)).unwrap()
+}
+
+#[test]
+fn a_json_line_has_its_members_in_order() {
+    let expected = concat!(
+        r#"{"time":"2026-11-23T12:34:56.789Z","level":"info","method":"GET","path":"/a%20b","status":200,"#,
+        r#""client":"1.2.3.4","peer":"10.0.0.9:4711","bytes":17,"duration_ms":1.234,"user_agent":"curl/8.0"}"#,
+        "\n"
+    );
+    assert_eq!(line(&[], "/a%20b?secret=1", &FIELDS), expected);
+}
+
+#[test]
+fn a_text_line_has_the_same_values() {
+    let expected = concat!(
+        "2026-11-23T12:34:56.789Z INFO GET /a%20b 200 ",
+        "client=1.2.3.4 peer=10.0.0.9:4711 bytes=17 duration_ms=1.234 user_agent=curl/8.0\n"
+    );
+    assert_eq!(line(&[("log_format", "text")], "/a%20b?secret=1", &FIELDS), expected);
+}
+
+#[test]
+fn what_is_unknown_is_null_or_a_dash() {
+    let entry = json("/", &[]);
+    assert_eq!([&entry["client"], &entry["peer"], &entry["user_agent"], &entry["error"]], [&Json::Null; 4]);
+    let text = line(&[("log_format", "text")], "/", &[]);
+    assert!(text.ends_with(" client=- peer=- bytes=17 duration_ms=1.234 user_agent=-\n"), "{text}");
+}
+
+#[test]
+fn an_error_is_the_detail_of_the_problem() {
+    let detail = r#""2x" is no delay; accepted is a decimal number of seconds from 0 to 10, such as 2 or 0.25"#;
+    assert_eq!(json("/delay/2x", &[])["error"], detail);
+    let text = line(&[("log_format", "text")], "/delay/2x", &[]);
+    assert!(text.contains(r#" error="\"2x\" is no delay;"#), "{text}");
+}
+
+#[test]
+fn an_error_is_also_why_the_body_is_incomplete() {
+    let (_, log) = respond(received("POST", "/echo", &[]), &TestHost::default());
+    let broken = Completion { error: Some("the client went away"), ..DONE };
+    let entry: Json = serde_json::from_str(&log.unwrap().line(&broken)).unwrap();
+    assert_eq!((entry["status"].as_u64(), entry["error"].as_str()), (Some(200), broken.error));
+}
+
+/// What a client could try in a user agent or path, so that a line looks like two, or like another one.
+const FORGERIES: [&str; 8] = [
+    "\",\"status\":500,\"x\":\"",
+    "a status=500 \"b\"",
+    "back\\slash",
+    "tab\tbed",
+    "é ✓ 🦀",
+    "\u{2028}\u{2029}",
+    "-",
+    "",
+];
+
+#[test]
+fn a_user_agent_cannot_forge_a_line() {
+    for agent in FORGERIES {
+        let entry = json("/", &[("user-agent", agent)]);
+        assert_eq!((entry["user_agent"].as_str(), entry["status"].as_u64()), (Some(agent), Some(200)));
+
+        let text = line(&[("log_format", "text")], "/", &[("user-agent", agent)]);
+        let value = text.trim_end_matches('\n').split_once("user_agent=").unwrap().1;
+        assert_eq!(serde_json::from_str::<String>(value).ok().as_deref(), Some(agent), "quoted: {text}");
+        assert_eq!(
+            text.matches(" status=").count() + text.matches('\n').count(),
+            1 + agent.matches(" status=").count()
+        );
+    }
+}
+
+#[test]
+fn control_characters_of_any_origin_are_escaped_in_both_formats() {
+    // Hosts and the core refuse these in header fields; a variable of the application may hold them.
+    for format in ["json", "text"] {
+        let bad = "x\r\n{\"level\":\"info\"}\u{1b}[2J\u{7f}\u{9b}2J";
+        let line = line(&[("log_format", format), ("version", bad)], "/readyz", &[]);
+        let (last, rest) = (line.chars().last(), &line[..line.len() - 1]);
+        assert!(last == Some('\n') && !rest.chars().any(char::is_control), "{line:?}");
+    }
+}
+
+#[test]
+fn a_line_keeps_within_one_write_whatever_was_sent() {
+    let agent = "\"".repeat(60_000);
+    let method = "M".repeat(10_000);
+    let target = format!("/status/{}", "\"".repeat(50_000));
+    let fields = [("user-agent", &*agent), ("spin-client-addr", "[1111:2222:3333:4444:5555:6666:7777:8888]:65535")];
+    for format in ["json", "text"] {
+        let host = TestHost::with(&[("log_format", format)]);
+        let (_, log) = respond(received(&method, &target, &fields), &host);
+        let end = Completion { bytes: u64::MAX, duration: Duration::from_secs(1 << 33), ..DONE };
+        let line = log.unwrap().line(&end);
+        assert!(line.len() <= AccessLog::LINE_LIMIT, "{}", line.len());
+        assert_eq!(
+            line.matches('…').count(),
+            4,
+            "method, path, user agent and the path as the error quotes it: {line}"
+        );
+    }
+}
+
+#[test]
+fn every_bad_variable_still_fits_into_the_line() {
+    const NAMES: [&str; 7] =
+        ["version", "log_level", "log_format", "trusted_hops", "hello_max_delay_ms", "pod_name", "node_name"];
+    const WORST: &str = "\u{1b}\u{1b}\u{1b}\u{1b}\u{1b}\u{1b}\u{1b}\u{1b}\u{1b}\u{1b}\u{1b}\u{1b}\u{1b}";
+    let bad = NAMES.map(|name| (name, WORST));
+    let line = line(&bad, "/readyz", &[]);
+    let entry: Json = serde_json::from_str(&line).unwrap();
+    assert!(line.len() <= AccessLog::LINE_LIMIT);
+    assert!(NAMES.iter().all(|name| entry["error"].as_str().unwrap().contains(name)), "{line}");
+}
+
+#[test]
+fn durations_have_three_decimals_and_times_milliseconds() {
+    let (_, log) = respond(received("GET", "/", &[]), &TestHost::default());
+    let log = log.unwrap();
+    for (nanos, expected) in [(0, "0.000"), (999, "0.000"), (1_000, "0.001"), (10_045_000_000, "10045.000")] {
+        let line = log.line(&Completion { duration: Duration::from_nanos(nanos), ..DONE });
+        assert!(line.contains(&format!("\"duration_ms\":{expected},")), "{line}");
+    }
+    let line = log.line(&Completion { time: Duration::from_nanos(999_999), ..DONE });
+    assert!(line.starts_with(r#"{"time":"1970-01-01T00:00:00.000Z""#), "{line}");
+}
+
+#[test]
+fn the_level_follows_from_status_and_path() {
+    let answered = |path: &str, status| level(path, StatusCode::from_u16(status).unwrap());
+    for (path, status, expected) in [
+        ("/", 200, Level::Info),
+        ("/", 404, Level::Info),
+        ("/", 499, Level::Info),
+        ("/", 500, Level::Error),
+        ("/healthz", 200, Level::Debug),
+        ("/readyz", 200, Level::Debug),
+        ("/readyz", 503, Level::Error),
+        ("/healthz", 405, Level::Info),
+        ("/healthz/", 200, Level::Info),
+    ] {
+        assert_eq!(answered(path, status), expected, "{path} {status}");
+    }
+}
+
+#[test]
+fn the_log_level_shows_itself_and_what_matters_more() {
+    for (setting, shown) in [
+        ("error", [true, false, false]),
+        ("warn", [true, false, false]),
+        ("info", [true, true, false]),
+        ("debug", [true, true, true]),
+        ("loud", [true, true, false]),
+    ] {
+        let host = TestHost::with(&[("log_level", setting)]);
+        let logged = ["/status/500", "/", "/healthz"].map(|path| log(&host, path, &[]).is_some());
+        assert_eq!(logged, shown, "{setting}");
+    }
+}
+
+#[test]
+fn a_line_that_is_not_shown_costs_one_variable() {
+    let host = TestHost::default();
+    let answer = Answer::new(StatusCode::OK, "text/plain", Body::Empty);
+    assert!(open(received("GET", "/healthz", &FIELDS).request, &answer, &host).is_none());
+    assert_eq!(*host.asked.borrow(), ["log_level"]);
+}

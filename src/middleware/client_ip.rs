@@ -1,0 +1,117 @@
+//! Who sent the request: the peer of the connection, and the client that proxies in front say they speak for.
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+use std::net::{IpAddr, SocketAddr};
+
+/// Set by the host. A client may send it as well, but the host's own value comes last.
+const PEER: HeaderName = HeaderName::from_static("spin-client-addr");
+
+/// Each proxy appends to it the address that the connection came from.
+const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+
+/// The other end of the connection, `IP:PORT`; `None` where the host does not tell.
+pub fn peer(headers: &HeaderMap) -> Option<&str> {
+    let peer = text(headers.get_all(PEER).iter().next_back()?);
+    peer.parse::<SocketAddr>().is_ok().then_some(peer)
+}
+
+/// The client, with `trusted_hops` proxies in front that are believed: the address that the outermost of them saw. What
+/// stands further left in `x-forwarded-for` is the client's own claim. Without such an entry it is the peer.
+pub fn client(headers: &HeaderMap, trusted_hops: impl FnOnce() -> usize) -> Option<&str> {
+    forwarded(headers, trusted_hops).or_else(|| address(peer(headers)?))
+}
+
+/// The number of hops is asked for only where it matters: it costs a call to the host.
+fn forwarded(headers: &HeaderMap, trusted_hops: impl FnOnce() -> usize) -> Option<&str> {
+    headers.contains_key(FORWARDED_FOR).then_some(())?;
+    let hop = trusted_hops().checked_sub(1)?;
+    // Empty elements of a list do not count (RFC 9110 §5.6.1.2).
+    let lines = headers.get_all(FORWARDED_FOR).iter().rev();
+    let mut entries =
+        lines.flat_map(|line| text(line).rsplit(',')).map(str::trim_ascii).filter(|entry| !entry.is_empty());
+    address(entries.nth(hop)?)
+}
+
+/// The address in `IP`, `[IPv6]`, or either with `:PORT`.
+fn address(entry: &str) -> Option<&str> {
+    let host = match entry.parse::<SocketAddr>() {
+        Ok(_) => entry.rsplit_once(':')?.0,
+        Err(_) => entry,
+    };
+    let host = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host);
+    host.parse::<IpAddr>().is_ok().then_some(host)
+}
+
+fn text(value: &HeaderValue) -> &str {
+    str::from_utf8(value.as_bytes()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::headers;
+
+    /// Trusted hops, lines of `x-forwarded-for`, client.
+    type Case = (usize, &'static [&'static str], &'static str);
+
+    const PEER_IP: &str = "10.0.0.9";
+
+    const CASES: [Case; 24] = [
+        (1, &[], PEER_IP),
+        (1, &["1.1.1.1"], "1.1.1.1"),
+        (1, &["6.6.6.6, 1.1.1.1"], "1.1.1.1"),
+        (2, &["6.6.6.6, 1.1.1.1, 2.2.2.2"], "1.1.1.1"),
+        (3, &["1.1.1.1,2.2.2.2 ,\t3.3.3.3"], "1.1.1.1"),
+        (16, &["1.1.1.1"], PEER_IP),
+        (0, &["1.1.1.1"], PEER_IP),
+        // Several lines are one list, in their order.
+        (1, &["1.1.1.1", "2.2.2.2"], "2.2.2.2"),
+        (2, &["1.1.1.1", "2.2.2.2"], "1.1.1.1"),
+        (3, &["1.1.1.1, 2.2.2.2", "3.3.3.3, 4.4.4.4"], "2.2.2.2"),
+        // Forms of an address.
+        (1, &["  1.1.1.1:80  "], "1.1.1.1"),
+        (1, &["2001:DB8::1"], "2001:DB8::1"),
+        (1, &["[2001:db8::1]"], "2001:db8::1"),
+        (1, &["[2001:db8::1]:443"], "2001:db8::1"),
+        // Empty elements do not count.
+        (1, &["1.1.1.1, "], "1.1.1.1"),
+        (2, &["1.1.1.1, ,", "2.2.2.2"], "1.1.1.1"),
+        // No address: never the neighbour, which may be forged.
+        (1, &[""], PEER_IP),
+        (1, &["1.1.1.1, unknown"], PEER_IP),
+        (1, &["1.1.1.1, _hidden"], PEER_IP),
+        (1, &["1.1.1.256"], PEER_IP),
+        (1, &["1.1.1.1:port"], PEER_IP),
+        (1, &["[1.1.1.1"], PEER_IP),
+        (1, &["é"], PEER_IP),
+        (1, &["\"1.1.1.1\""], PEER_IP),
+    ];
+
+    #[test]
+    fn the_client_is_the_nth_forwarded_address_from_the_right_or_the_peer() {
+        for (hops, lines, expected) in CASES {
+            let mut fields = vec![("spin-client-addr", "10.0.0.9:4711")];
+            fields.extend(lines.iter().map(|line| ("x-forwarded-for", *line)));
+            let headers = headers(&fields);
+            let client = client(&headers, || hops);
+            assert_eq!(client, Some(expected), "{hops} hops, {lines:?}");
+        }
+    }
+
+    #[test]
+    fn the_peer_is_what_the_host_said_last() {
+        let forged = headers(&[("spin-client-addr", "6.6.6.6:1"), ("spin-client-addr", "[::1]:4711")]);
+        assert_eq!((peer(&forged), client(&forged, || 1)), (Some("[::1]:4711"), Some("::1")));
+    }
+
+    #[test]
+    fn without_any_address_there_is_none() {
+        assert_eq!(client(&headers(&[]), || 1), None);
+        assert_eq!(peer(&headers(&[("spin-client-addr", "nobody")])), None);
+    }
+
+    #[test]
+    fn hops_are_not_asked_for_without_forwarded_addresses() {
+        client(&headers(&[("spin-client-addr", "10.0.0.9:4711")]), || unreachable!("nothing was forwarded"));
+    }
+}
