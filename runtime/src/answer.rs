@@ -1,0 +1,69 @@
+//! The answers that the runtime gives itself, without the guest.
+
+use bytes::Bytes;
+use http::header::{CONTENT_TYPE, RETRY_AFTER};
+use http::{HeaderValue, Response, StatusCode};
+use http_body_util::Full;
+use serde::Serialize;
+use serde_json::json;
+
+/// An answer of fixed bytes.
+pub(crate) type Answer = Response<Full<Bytes>>;
+
+/// Paths under which Spin answers itself.
+const WELL_KNOWN: &str = "/.well-known/spin/";
+
+/// What Spin answers under `/.well-known/spin/`; `None` for every other path.
+pub(crate) fn well_known(path: &str, name: &str, version: &str) -> Option<Answer> {
+    Some(match path.strip_prefix(WELL_KNOWN)? {
+        "health" => Response::new(Full::from("OK")),
+        "info" => typed(StatusCode::OK, "application/json", json!({ "name": name, "version": version }).to_string()),
+        _ => empty(StatusCode::NOT_FOUND),
+    })
+}
+
+/// `status` and nothing else.
+pub(crate) fn empty(status: StatusCode) -> Answer {
+    let mut answer = Response::new(Full::default());
+    *answer.status_mut() = status;
+    answer
+}
+
+/// The media type of [`problem_text`].
+pub(crate) const PROBLEM_JSON: &str = "application/problem+json";
+
+/// `status` as problem+json (RFC 9457); `detail` says what was wrong and what is accepted.
+pub(crate) fn problem(status: StatusCode, detail: &str) -> Answer {
+    typed(status, PROBLEM_JSON, problem_text(status, detail))
+}
+
+/// The body of [`problem`].
+pub(crate) fn problem_text(status: StatusCode, detail: &str) -> String {
+    let title = status.canonical_reason().unwrap_or_default();
+    let problem = Problem { r#type: "about:blank", title, status: status.as_u16(), detail };
+    // Strings and a number: there is nothing that JSON cannot hold.
+    serde_json::to_string(&problem).unwrap_or_default()
+}
+
+/// 503 with `retry-after` in seconds: instances come free in far less.
+pub(crate) fn busy(detail: &str) -> Answer {
+    let mut answer = problem(StatusCode::SERVICE_UNAVAILABLE, detail);
+    answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    answer
+}
+
+/// The members of RFC 9457 §3.1, in its order.
+#[derive(Serialize)]
+struct Problem<'a> {
+    r#type: &'a str,
+    title: &'a str,
+    status: u16,
+    detail: &'a str,
+}
+
+fn typed(status: StatusCode, content_type: &'static str, body: String) -> Answer {
+    let mut answer = Response::new(Full::from(body));
+    *answer.status_mut() = status;
+    answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    answer
+}

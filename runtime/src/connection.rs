@@ -1,0 +1,156 @@
+//! One connection from its first byte to its last: TLS or not, HTTP/1.1 or HTTP/2, and what happens when it ends badly or the server drains.
+
+use std::future::poll_fn;
+use std::io::{self, Cursor};
+use std::net::SocketAddr;
+use std::pin::{Pin, pin};
+use std::time::Duration;
+
+use http::StatusCode;
+use hyper::server::conn::{http1, http2};
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
+
+use crate::answer::{self, PROBLEM_JSON};
+use crate::service::Service;
+use crate::tls::H2;
+
+/// How every HTTP/2 connection begins (RFC 9113 §3.4).
+const H2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// A request's head may be this long, bytes, or the answer is 431; the guest's host takes 128 KiB with its own overhead.
+const MAX_HEAD: usize = 64 << 10;
+
+/// How long a closed connection may still send: closing at once would reset it, and the client might lose the answer.
+const LINGER: Duration = Duration::from_secs(1);
+
+/// What all connections of a thread have in common.
+#[derive(Clone)]
+pub(crate) struct Connections {
+    pub(crate) service: Service,
+    pub(crate) tls: Option<TlsAcceptor>,
+    /// How long a client may take for its next request, or for the rest of a head.
+    pub(crate) read_timeout: Duration,
+    /// Cancelled when the server stops accepting.
+    pub(crate) draining: CancellationToken,
+}
+
+impl Connections {
+    /// Serves `stream` until either side ends it.
+    pub(crate) async fn serve(self, mut stream: TcpStream, peer: SocketAddr) {
+        // Head and body of a streamed response are two segments; neither shall wait for the other's acknowledgement.
+        // What fails here or below is the client's connection: there is nobody left to tell.
+        let _ = stream.set_nodelay(true);
+        if let Some(acceptor) = self.tls.clone() {
+            if let Ok(Ok(stream)) = timeout(self.read_timeout, acceptor.accept(stream)).await {
+                let h2 = stream.get_ref().1.alpn_protocol() == Some(H2);
+                self.serve_http(stream, h2, peer).await;
+            }
+            return;
+        }
+        let sniffed = tokio::select! {
+            sniffed = timeout(self.read_timeout, sniff(&mut stream)) => sniffed,
+            () = self.draining.cancelled() => return,
+        };
+        if let Ok(Ok(Sniffed { h2, bytes })) = sniffed {
+            let (read, write) = stream.into_split();
+            self.serve_http(tokio::io::join(Cursor::new(bytes).chain(read), write), h2, peer).await;
+        }
+    }
+
+    async fn serve_http<I>(self, io: I, h2: bool, peer: SocketAddr)
+    where
+        I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        if h2 { self.serve_http2(io, peer).await } else { self.serve_http1(io, peer).await }
+    }
+
+    async fn serve_http1<I: AsyncRead + AsyncWrite + Unpin>(self, io: I, peer: SocketAddr) {
+        let https = self.tls.is_some();
+        let service = self.service;
+        let mut connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(self.read_timeout)
+            .max_buf_size(MAX_HEAD)
+            // A client that closed its sending half still waits for its answer.
+            .half_close(true)
+            .serve_connection(
+                TokioIo::new(io),
+                service_fn(move |request| Box::pin(service.clone().answer(request, https, peer))),
+            );
+        let mut draining = pin!(self.draining.cancelled());
+        let mut told = false;
+        let ended = poll_fn(|context| {
+            if !told && draining.as_mut().poll(context).is_ready() {
+                told = true;
+                Pin::new(&mut connection).graceful_shutdown();
+            }
+            connection.poll_without_shutdown(context)
+        })
+        .await;
+        let parts = connection.into_parts();
+        let mut io = parts.io.into_inner();
+        // No part of a next request: the client is idle, not slow, and a 408 would be taken for that request's answer.
+        if ended.is_err_and(|error| error.is_timeout()) && !parts.read_buf.is_empty() {
+            let _ = io.write_all(request_timeout(self.read_timeout).as_bytes()).await;
+        }
+        let _ = io.shutdown().await;
+        let _ = timeout(LINGER, tokio::io::copy(&mut io, &mut tokio::io::sink())).await;
+    }
+
+    async fn serve_http2<I>(self, io: I, peer: SocketAddr)
+    where
+        I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let https = self.tls.is_some();
+        let service = self.service;
+        let mut connection = pin!(
+            http2::Builder::new(TokioExecutor::new())
+                .timer(TokioTimer::new())
+                .keep_alive_interval(self.read_timeout)
+                .keep_alive_timeout(self.read_timeout)
+                .serve_connection(
+                    TokioIo::new(io),
+                    service_fn(move |request| service.clone().answer(request, https, peer))
+                )
+        );
+        tokio::select! {
+            _ = connection.as_mut() => return,
+            () = self.draining.cancelled() => connection.as_mut().graceful_shutdown(),
+        }
+        let _ = connection.await;
+    }
+}
+
+/// What a connection begins with.
+struct Sniffed {
+    h2: bool,
+    bytes: Vec<u8>,
+}
+
+/// Reads as much as it takes to tell HTTP/2 with prior knowledge from HTTP/1.1.
+async fn sniff(stream: &mut TcpStream) -> io::Result<Sniffed> {
+    let mut bytes = Vec::with_capacity(H2_PREFACE.len());
+    while bytes.len() < H2_PREFACE.len() && H2_PREFACE.starts_with(&bytes) {
+        let missing = (H2_PREFACE.len() - bytes.len()) as u64;
+        if stream.take(missing).read_buf(&mut bytes).await? == 0 {
+            break;
+        }
+    }
+    Ok(Sniffed { h2: bytes == H2_PREFACE, bytes })
+}
+
+/// A whole 408: hyper gives none.
+fn request_timeout(limit: Duration) -> String {
+    let detail = format!("the request's head did not end within {limit:?}");
+    let body = answer::problem_text(StatusCode::REQUEST_TIMEOUT, &detail);
+    format!(
+        "HTTP/1.1 408 Request Timeout\r\ncontent-type: {PROBLEM_JSON}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
+        body.len()
+    )
+}

@@ -1,0 +1,103 @@
+//! What one instance has of its own, and how its end is put in words.
+
+use std::sync::Arc;
+
+use http::Request;
+use wasmtime::component::ResourceTable;
+use wasmtime::{ResourceLimiter, Trap};
+use wasmtime_wasi::{I32Exit, WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpCtx, WasiHttpCtxView, WasiHttpHooks, WasiHttpView};
+
+use crate::variables::Variables;
+
+/// The host's side of one instance.
+pub(crate) struct State {
+    pub(crate) variables: Arc<Variables>,
+    memory: Memory,
+    table: ResourceTable,
+    wasi: WasiCtx,
+    http: WasiHttpCtx,
+    hooks: DenyOutgoing,
+}
+
+impl State {
+    /// A guest with the process's stdout and stderr, and no other part of the host.
+    pub(crate) fn new(variables: Arc<Variables>, memory: usize) -> Self {
+        Self {
+            variables,
+            memory: Memory { limit: memory, refused: None },
+            table: ResourceTable::new(),
+            wasi: WasiCtx::builder().inherit_stdout().inherit_stderr().build(),
+            http: WasiHttpCtx::new(),
+            hooks: DenyOutgoing,
+        }
+    }
+
+    pub(crate) fn memory_limit(&mut self) -> &mut dyn ResourceLimiter {
+        &mut self.memory
+    }
+
+    /// Why the guest ended with `error`.
+    pub(crate) fn explain(&self, error: &wasmtime::Error) -> String {
+        let end = if let Some(exit) = error.downcast_ref::<I32Exit>() {
+            format!("it exited with {}", exit.0)
+        } else if let Some(trap) = error.downcast_ref::<Trap>() {
+            format!("it trapped: {trap}")
+        } else {
+            format!("it failed: {error:#}")
+        };
+        match self.memory.refused {
+            Some(wanted) => format!("it wanted {wanted} bytes of memory, the limit is {}; {end}", self.memory.limit),
+            None => end,
+        }
+    }
+}
+
+impl WasiView for State {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+    }
+}
+
+impl WasiHttpView for State {
+    fn http(&mut self) -> WasiHttpCtxView<'_> {
+        WasiHttpCtxView { hooks: &mut self.hooks, table: &mut self.table, ctx: &mut self.http }
+    }
+}
+
+/// The limit of an instance's linear memory, bytes, and what it was refused.
+struct Memory {
+    limit: usize,
+    refused: Option<usize>,
+}
+
+impl ResourceLimiter for Memory {
+    fn memory_growing(&mut self, _current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
+        let within = desired <= self.limit;
+        if !within {
+            self.refused = Some(desired);
+        }
+        Ok(within)
+    }
+
+    fn table_growing(&mut self, _current: usize, _desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
+        Ok(true)
+    }
+}
+
+/// The application may call no host: its manifest allows none.
+struct DenyOutgoing;
+
+/// The rest of an exchange, awaited for its errors.
+type Rest = Box<dyn Future<Output = Result<(), Error>> + Send>;
+
+impl WasiHttpHooks for DenyOutgoing {
+    fn send_request(
+        &mut self,
+        _request: Request<WasiBody>,
+        _options: Option<RequestOptions>,
+        _rest: Rest,
+    ) -> Box<dyn Future<Output = Result<(http::Response<WasiBody>, Rest), Error>> + Send> {
+        Box::new(async { Err(Error::HttpRequestDenied) })
+    }
+}

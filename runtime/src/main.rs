@@ -1,0 +1,19 @@
+//! `httpserver up`: a Spin application on this machine, with nothing installed.
+
+mod cli;
+mod up;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    let cli::Command::Up(arguments) = cli::Command::parse();
+    match up::run(&arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! What a server is told besides the manifest.
+
+use std::net::SocketAddr;
+use std::num::{NonZeroU32, NonZeroUsize};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// How to serve.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The address to listen on; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// The certificate chain and its key, PEM files, to serve HTTPS.
+    pub tls: Option<TlsFiles>,
+    /// How many threads serve, each with its own listener and executor.
+    pub threads: NonZeroUsize,
+    /// How long clients and guests may take.
+    pub timeouts: Timeouts,
+    /// What guests may take.
+    pub limits: Limits,
+}
+
+/// PEM files of a certificate chain and its private key.
+#[derive(Debug, Clone)]
+pub struct TlsFiles {
+    /// The certificate chain, the server's own first.
+    pub certificate: PathBuf,
+    /// The private key.
+    pub key: PathBuf,
+}
+
+/// Deadlines.
+#[derive(Debug, Clone, Copy)]
+pub struct Timeouts {
+    /// From the request's head to the response's, and from one piece of a response to the next: 504, or an aborted response.
+    pub request: Duration,
+    /// For a client to send its next request, the rest of a head, or the next piece of a body: 408.
+    pub read: Duration,
+    /// From the signal to the end of the last request.
+    pub drain: Duration,
+}
+
+/// What the guests may take.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Requests served at one time, each by an instance of its own; one more is answered 503.
+    pub instances: NonZeroU32,
+    /// Linear memory of one instance, bytes.
+    pub memory: usize,
+}

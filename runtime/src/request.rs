@@ -1,0 +1,172 @@
+//! From the request on the wire to the request as a Spin component sees it.
+
+use std::net::SocketAddr;
+use std::str::FromStr;
+
+use http::header::{CONNECTION, HOST};
+use http::request::Parts;
+use http::uri::Authority;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Version};
+
+use crate::manifest::ROUTE;
+
+const PATH_INFO: HeaderName = HeaderName::from_static("spin-path-info");
+const FULL_URL: HeaderName = HeaderName::from_static("spin-full-url");
+const MATCHED_ROUTE: HeaderName = HeaderName::from_static("spin-matched-route");
+const BASE_PATH: HeaderName = HeaderName::from_static("spin-base-path");
+const RAW_COMPONENT_ROUTE: HeaderName = HeaderName::from_static("spin-raw-component-route");
+const COMPONENT_ROUTE: HeaderName = HeaderName::from_static("spin-component-route");
+const CLIENT_ADDR: HeaderName = HeaderName::from_static("spin-client-addr");
+
+/// Why a request never reaches the guest.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// It breaks RFC 9110 or 9112; the text says how, and what is accepted.
+    Malformed(&'static str),
+    /// A header value is not UTF-8, which Spin answers with an empty 500.
+    NotUtf8,
+}
+
+/// Checks the request and makes its headers what Spin makes them.
+///
+/// # Errors
+/// A [`Refusal`].
+pub(crate) fn prepare(request: &mut Parts, https: bool, peer: SocketAddr) -> Result<(), Refusal> {
+    if request.method == Method::CONNECT {
+        return Err(Refusal::Malformed("CONNECT is for proxies; this server answers for itself"));
+    }
+    let authority = authority(request)?;
+    if request.headers.values().any(|value| std::str::from_utf8(value.as_bytes()).is_err()) {
+        return Err(Refusal::NotUtf8);
+    }
+    remove_connection_fields(&mut request.headers);
+    append_spin_fields(request, if https { "https" } else { "http" }, &authority, peer)
+}
+
+/// Whom the request is for: exactly one Host (RFC 9112 §3.2), or `:authority`; an authority in the target must be the same.
+fn authority(request: &Parts) -> Result<String, Refusal> {
+    let mut hosts = request.headers.get_all(HOST).iter();
+    let host = hosts.next();
+    if hosts.next().is_some() {
+        return Err(Refusal::Malformed("more than one Host; RFC 9112 §3.2 wants exactly one"));
+    }
+    let host = host
+        .map(|host| host.to_str().ok().filter(|host| is_host(host)))
+        .map(|valid| valid.ok_or(Refusal::Malformed("an invalid Host; expected `name`, `name:port` or an IP address")));
+    let host = host.transpose()?;
+    match (request.uri.authority(), host) {
+        (None, None) => Err(Refusal::Malformed("no Host; RFC 9112 §3.2 wants exactly one")),
+        (None, Some(host)) => Ok(host.to_owned()),
+        (Some(target), None) if request.version == Version::HTTP_2 => Ok(target.to_string()),
+        (Some(_), None) => Err(Refusal::Malformed("no Host; RFC 9112 §3.2 wants exactly one")),
+        (Some(target), Some(host)) if target.as_str().eq_ignore_ascii_case(host) => Ok(host.to_owned()),
+        (Some(_), Some(_)) => Err(Refusal::Malformed("a target of another authority than Host")),
+    }
+}
+
+/// An authority (RFC 3986 §3.2) without `user@`, which a Host may not have (RFC 9110 §7.2).
+fn is_host(host: &str) -> bool {
+    let Ok(authority) = Authority::from_str(host) else { return false };
+    let port = &host[authority.host().len()..];
+    let digits = port.strip_prefix(':').unwrap_or(port);
+    // What the parser takes for a port may be anything.
+    !host.contains('@') && !authority.host().is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// Removes the fields that `connection` names: they are for this hop (RFC 9110 §7.6.1). The guest's host removes `connection` itself.
+fn remove_connection_fields(headers: &mut HeaderMap) {
+    let values: Vec<_> = headers.get_all(CONNECTION).iter().cloned().collect();
+    for value in &values {
+        for name in value.to_str().unwrap_or_default().split(',') {
+            headers.remove(name.trim());
+        }
+    }
+}
+
+/// Appends: a field of the same name that the client sent stays, before ours.
+fn append_spin_fields(request: &mut Parts, scheme: &str, authority: &str, peer: SocketAddr) -> Result<(), Refusal> {
+    let path = request.uri.path();
+    // `OPTIONS *` has no path; Spin gives it one.
+    let slash = if path.starts_with('/') { "" } else { "/" };
+    let target = request.uri.path_and_query().map_or(path, |target| target.as_str());
+    let fields = [
+        (PATH_INFO, value(format!("{slash}{path}"))?),
+        (FULL_URL, value(format!("{scheme}://{authority}{slash}{target}"))?),
+        (MATCHED_ROUTE, HeaderValue::from_static(ROUTE)),
+        (BASE_PATH, HeaderValue::from_static("/")),
+        (RAW_COMPONENT_ROUTE, HeaderValue::from_static(ROUTE)),
+        (COMPONENT_ROUTE, HeaderValue::from_static("")),
+        (CLIENT_ADDR, value(peer.to_string())?),
+    ];
+    for (name, value) in fields {
+        request.headers.append(name, value);
+    }
+    Ok(())
+}
+
+fn value(text: String) -> Result<HeaderValue, Refusal> {
+    HeaderValue::try_from(text).map_err(|_| Refusal::Malformed("a target that no header field can hold"))
+}
+
+#[cfg(test)]
+mod tests {
+    use http::Request;
+
+    use super::*;
+
+    fn prepared(request: http::request::Builder) -> Result<Parts, Refusal> {
+        let (mut parts, ()) = request.body(()).unwrap().into_parts();
+        prepare(&mut parts, false, "[::1]:5".parse().unwrap()).map(|()| parts)
+    }
+
+    #[test]
+    fn spin_fields_come_after_those_a_client_forged() {
+        let parts = prepared(
+            Request::get("/a%20b/c?x=1").header("host", "localhost:3006").header("spin-client-addr", "6.6.6.6:1"),
+        )
+        .unwrap();
+        let values = |name| parts.headers.get_all(name).iter().map(|v| v.to_str().unwrap()).collect::<Vec<_>>();
+        assert_eq!(values("spin-path-info"), ["/a%20b/c"]);
+        assert_eq!(values("spin-full-url"), ["http://localhost:3006/a%20b/c?x=1"]);
+        assert_eq!(values("spin-client-addr"), ["6.6.6.6:1", "[::1]:5"]);
+    }
+
+    #[test]
+    fn the_asterisk_form_gets_a_path() {
+        let parts = prepared(Request::options("*").header("host", "a")).unwrap();
+        assert_eq!(parts.headers["spin-path-info"], "/*");
+    }
+
+    #[test]
+    fn fields_named_by_connection_are_removed() {
+        let parts = prepared(
+            Request::get("/").header("host", "a").header("connection", "close, X-Secret").header("x-secret", "1"),
+        )
+        .unwrap();
+        assert!(!parts.headers.contains_key("x-secret"));
+    }
+
+    #[test]
+    fn bad_hosts_are_refused() {
+        for request in [
+            Request::get("/"),
+            Request::get("/").header("host", "a").header("host", "a"),
+            Request::get("/").header("host", ""),
+            Request::get("/").header("host", "a b"),
+            Request::get("/").header("host", "user@a"),
+            Request::get("/").header("host", "a:b"),
+            Request::get("http://b/").header("host", "a"),
+            Request::get("http://b/"),
+            Request::connect("a:80").header("host", "a:80"),
+        ] {
+            assert!(matches!(prepared(request), Err(Refusal::Malformed(_))));
+        }
+        assert!(prepared(Request::get("http://A:1/").header("host", "a:1")).is_ok());
+        assert!(prepared(Request::get("http://a/").version(Version::HTTP_2)).is_ok());
+        assert_eq!(
+            prepared(Request::get("/").header("host", "a").header("x", HeaderValue::from_bytes(b"\xff").unwrap()))
+                .err(),
+            Some(Refusal::NotUtf8)
+        );
+    }
+}
