@@ -1,0 +1,204 @@
+//! The compiled-code cache: machine code is loaded only if it is provably our own; all else is thrown away and made again.
+
+use std::fs::{self, Permissions};
+use std::io::{self, Write};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
+use std::path::{Path, PathBuf};
+
+use rustix::process::geteuid;
+use test_support::App;
+
+/// A cache folder of the test's own, for one application.
+struct Cache {
+    base: tempfile::TempDir,
+}
+
+impl Cache {
+    fn new() -> Self {
+        Self { base: tempfile::tempdir().expect("a temporary folder") }
+    }
+
+    /// Starts a server with this cache, sees that it serves, ends it, and returns what it said.
+    fn serve(&self) -> String {
+        let server = App::guest().env("XDG_CACHE_HOME", self.base.path()).start();
+        assert_eq!(server.get("/ok").text(), "ok");
+        server.stderr.to_string()
+    }
+
+    fn folder(&self) -> PathBuf {
+        self.base.path().join("httpserver/compiled")
+    }
+
+    /// The only file in the folder.
+    #[track_caller]
+    fn entry(&self) -> PathBuf {
+        let mut entries = fs::read_dir(self.folder()).expect("the folder was made");
+        let entry = entries.next().expect("an entry was made").expect("the folder can be read").path();
+        assert!(entries.next().is_none(), "one component has one entry");
+        entry
+    }
+}
+
+/// What changes whenever a file is written anew.
+fn identity(file: &Path) -> (u64, i64, i64) {
+    let metadata = fs::symlink_metadata(file).expect("the file is there");
+    (metadata.ino(), metadata.mtime(), metadata.mtime_nsec())
+}
+
+fn mode(file: &Path) -> u32 {
+    fs::symlink_metadata(file).expect("the file is there").mode() & 0o777
+}
+
+/// Makes an entry, then spoils it in each of these ways, and asserts that the next server says `expected` and serves all
+/// the same, from an entry as good as the first.
+#[track_caller]
+fn assert_made_again(spoils: &[&dyn Fn(&Path)], expected: &str) {
+    let cache = Cache::new();
+    cache.serve();
+    let good = fs::read(cache.entry()).expect("our own file");
+    for spoil in spoils {
+        spoil(&cache.entry());
+        let spoilt = identity(&cache.entry());
+        let said = cache.serve();
+        assert!(said.contains(expected), "{said}");
+        let entry = cache.entry();
+        assert_ne!(identity(&entry), spoilt, "made again");
+        let metadata = fs::symlink_metadata(&entry).expect("an entry");
+        assert!(metadata.is_file() && metadata.uid() == geteuid().as_raw());
+        assert_eq!(mode(&entry), 0o600);
+        assert!(fs::read(&entry).expect("our own file") == good, "the same code as at first");
+    }
+    let made = identity(&cache.entry());
+    cache.serve();
+    assert_eq!(identity(&cache.entry()), made, "and then used");
+}
+
+fn truncate(entry: &Path, length: u64) {
+    fs::File::options().write(true).open(entry).and_then(|file| file.set_len(length)).expect("our own file");
+}
+
+fn flip(entry: &Path, place: impl Fn(usize) -> usize) {
+    let mut bytes = fs::read(entry).expect("our own file");
+    let place = place(bytes.len());
+    bytes[place] ^= 1;
+    fs::write(entry, bytes).expect("our own file");
+}
+
+fn set_mode(path: &Path, mode: u32) {
+    fs::set_permissions(path, Permissions::from_mode(mode)).expect("our own");
+}
+
+#[test]
+fn an_entry_is_made_once_and_nobody_else_can_write_to_it() {
+    let cache = Cache::new();
+    let said = cache.serve();
+    let entry = cache.entry();
+    let made = identity(&entry);
+    assert_eq!((mode(&cache.folder()), mode(&entry)), (0o700, 0o600), "{said}");
+    assert!(entry.extension().is_some_and(|extension| extension == "cwasm"), "{entry:?}");
+    cache.serve();
+    assert_eq!(identity(&cache.entry()), made, "the second start uses what the first one made");
+}
+
+#[test]
+fn another_component_has_another_entry() {
+    let cache = Cache::new();
+    cache.serve();
+    let first = cache.entry();
+    let made = identity(&first);
+    let server = App::shipped().env("XDG_CACHE_HOME", cache.base.path()).start();
+    assert_eq!(server.get("/healthz").text(), "200 ok");
+    assert_eq!(fs::read_dir(cache.folder()).expect("the folder was made").count(), 2);
+    assert_eq!(identity(&first), made);
+}
+
+#[test]
+fn a_truncated_entry_is_made_again() {
+    assert_made_again(&[&|entry| truncate(entry, 0), &|entry| truncate(entry, 10_000)], "compiling again");
+}
+
+#[test]
+fn an_entry_with_one_flipped_bit_is_made_again() {
+    // In the digest, in the middle of the code, and in its last byte.
+    assert_made_again(
+        &[&|entry| flip(entry, |_| 0), &|entry| flip(entry, |length| length / 2), &|entry| {
+            flip(entry, |length| length - 1)
+        }],
+        "compiling again",
+    );
+}
+
+#[test]
+fn an_entry_that_others_may_write_to_is_made_again() {
+    assert_made_again(&[&|entry| set_mode(entry, 0o620), &|entry| set_mode(entry, 0o602)], "others may write");
+}
+
+#[test]
+fn an_entry_that_is_a_link_is_made_again() {
+    let elsewhere = tempfile::tempdir().expect("a temporary folder");
+    let target = elsewhere.path().join("code");
+    let link = |entry: &Path| {
+        fs::copy(entry, &target).expect("our own file");
+        fs::remove_file(entry).expect("our own file");
+        symlink(&target, entry).expect("our own folder");
+    };
+    assert_made_again(&[&link], "link");
+    assert!(target.is_file(), "the link is removed and not what it points to");
+}
+
+#[test]
+fn an_entry_of_another_user_is_made_again() {
+    /// Nobody's.
+    const OTHER: u32 = 65_534;
+    if !geteuid().is_root() {
+        // Past the test harness, which shows nothing of a test that passes.
+        writeln!(io::stderr(), "not run: an entry of another user: only root can give a file away")
+            .expect("a terminal or a log");
+        return;
+    }
+    let give_away = |entry: &Path| chown(entry, Some(OTHER), None).expect("root may");
+    assert_made_again(&[&give_away], "belongs to user 65534");
+}
+
+#[test]
+fn a_folder_that_others_may_write_to_is_not_used() {
+    let cache = Cache::new();
+    cache.serve();
+    for mode in [0o770, 0o707] {
+        set_mode(&cache.folder(), mode);
+        let said = cache.serve();
+        assert!(said.contains("others may write"), "{said}");
+        assert_eq!(
+            fs::read_dir(cache.folder()).expect("our own folder").count(),
+            0,
+            "the entry is removed, none is made"
+        );
+    }
+}
+
+#[test]
+fn without_a_home_there_is_no_cache_and_no_complaint() {
+    let app = App::guest().without_env("XDG_CACHE_HOME");
+    let folder = app.folder();
+    let before = fs::read_dir(&folder).expect("our own folder").count();
+    let server = app.start();
+    assert_eq!(server.get("/ok").text(), "ok");
+    assert_eq!(fs::read_dir(&folder).expect("our own folder").count(), before, "nothing beside the application");
+    assert!(!server.stderr.to_string().contains("httpserver:"), "{}", server.stderr);
+}
+
+#[test]
+fn home_has_a_cache_where_xdg_cache_home_does_not_name_another() {
+    let home = tempfile::tempdir().expect("a temporary folder");
+    let server = App::guest().without_env("XDG_CACHE_HOME").env("HOME", home.path()).start();
+    assert_eq!(server.get("/ok").text(), "ok");
+    assert_eq!(fs::read_dir(home.path().join(".cache/httpserver/compiled")).expect("it was made").count(), 1);
+}
+
+#[test]
+fn a_folder_that_cannot_be_written_to_is_a_warning() {
+    // The kernel's own, where also root makes no folder.
+    let server = App::guest().env("XDG_CACHE_HOME", "/proc").start();
+    assert_eq!(server.get("/ok").text(), "ok");
+    server.stderr.line_with("not keeping the compiled component");
+}

@@ -1,0 +1,93 @@
+//! Cases that need the same variables, and the server that they share.
+
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use libtest_mimic::Failed;
+use test_support::{Connection, Server};
+
+use crate::case::{Case, Expected, Variables};
+use crate::check;
+use crate::host::{Host, Started};
+
+/// Cases of one host that need the same variables. They run one after the other, so that each line of the log is known to
+/// be the latest request's.
+pub struct Group {
+    host: Arc<Host>,
+    variables: Variables,
+    server: Mutex<Option<Started>>,
+}
+
+impl Group {
+    pub fn new(host: &Arc<Host>, variables: &Variables) -> Self {
+        Self { host: Arc::clone(host), variables: variables.clone(), server: Mutex::new(None) }
+    }
+
+    /// Runs one case; the error lists all that was not as expected.
+    pub fn run(&self, case: &Case) -> Result<(), Failed> {
+        // A case that failed does not spoil the server for the others.
+        let mut server = self.server.lock().unwrap_or_else(PoisonError::into_inner);
+        let expected = case.expected_on(self.host.kind());
+        let mut faults = Vec::new();
+        match server.get_or_insert_with(|| self.host.start(&self.variables)) {
+            Started::Elsewhere(authority) => {
+                let address = authority.to_socket_addrs()?.next().ok_or("the name has no address")?;
+                ask(case, &expected, Connection::open(address), authority, &mut faults);
+            }
+            Started::Here(server) => {
+                let before = log_lines(&server.stdout.lines()).len();
+                let peer = ask(case, &expected, server.connect(), &server.address().to_string(), &mut faults);
+                let lines = new_lines(server, before, expected.is_logged());
+                check::log(case, &expected, self.logs_json(), &lines, peer, &mut faults);
+                if !faults.is_empty() {
+                    faults.push(format!("stderr of the server:\n{}", server.stderr));
+                }
+            }
+        }
+        if faults.is_empty() { Ok(()) } else { Err(faults.join("\n").into()) }
+    }
+
+    fn logs_json(&self) -> bool {
+        self.variables.get("log_format").is_none_or(|format| format != "text")
+    }
+}
+
+/// Sends the request, checks the answer, and returns this side's address.
+fn ask(
+    case: &Case,
+    expected: &Expected,
+    mut connection: Connection,
+    authority: &str,
+    faults: &mut Vec<String>,
+) -> SocketAddr {
+    let peer = connection.local_address();
+    connection.send(case.bytes(authority));
+    let response = if case.method() == "HEAD" { connection.head() } else { connection.response() };
+    check::response(case, expected, &response, peer, faults);
+    let more = connection.finish_sending().rest();
+    if !more.is_empty() {
+        faults.push(format!("more than one response: {:?}", String::from_utf8_lossy(&more)));
+    }
+    peer
+}
+
+/// What was logged after the first `before` lines, up to a request of our own that is logged at every level.
+fn new_lines(server: &Server, before: usize, wait_for_one: bool) -> Vec<String> {
+    if wait_for_one {
+        server.stdout.wait_for(|lines| log_lines(lines).get(before).map(drop));
+    }
+    let marker = format!("marker-{before}");
+    server.connect().send(format!("GET /status/500 HTTP/1.1\r\nHost: test\r\nUser-Agent: {marker}\r\n\r\n")).response();
+    let until_marker = |lines: &[String]| {
+        let lines = log_lines(lines);
+        let end = lines.iter().position(|line| line.contains(&marker))?;
+        Some(lines[before..end].iter().map(|line| line.to_string()).collect())
+    };
+    server.stdout.wait_for(until_marker).expect("a failure is always logged")
+}
+
+/// The lines of the access log, among whatever else the host prints on the same stream.
+fn log_lines(lines: &[String]) -> Vec<&String> {
+    // An object, or a time.
+    lines.iter().filter(|line| line.starts_with(|first: char| first == '{' || first.is_ascii_digit())).collect()
+}

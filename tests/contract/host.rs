@@ -1,0 +1,105 @@
+//! The hosts: what may serve the application.
+
+use std::env;
+use std::fmt;
+use std::path::PathBuf;
+
+use test_support::{App, Launch, Server, artifacts};
+
+use crate::case::{Case, Variables};
+
+/// Something that may serve the application.
+pub struct Host {
+    pub name: &'static str,
+    kind: Kind,
+}
+
+enum Kind {
+    /// The embedded runtime with the component in that file.
+    Embedded(PathBuf),
+    /// Real Spin at that path, if there is any.
+    Spin(Option<PathBuf>),
+    /// A server that somebody else started, by `HOST:PORT`.
+    Running(String),
+}
+
+/// The hosts to report on.
+pub fn all() -> Vec<Host> {
+    if let Ok(url) = env::var("HTTPSERVER_URL") {
+        return vec![Host { name: "url", kind: Kind::Running(authority(&url)) }];
+    }
+    vec![
+        Host { name: "embedded", kind: Kind::Embedded(artifacts::component()) },
+        Host { name: "embedded, stable build", kind: Kind::Embedded(artifacts::stable_component()) },
+        Host { name: "spin", kind: Kind::Spin(spin()) },
+    ]
+}
+
+/// Real Spin: what `SPIN` names, else `spin` on the path.
+fn spin() -> Option<PathBuf> {
+    let named = env::var_os("SPIN").map(PathBuf::from);
+    let path = env::var_os("PATH").unwrap_or_default();
+    named.or_else(|| env::split_paths(&path).map(|folder| folder.join("spin")).find(|file| file.is_file()))
+}
+
+fn authority(url: &str) -> String {
+    let rest =
+        url.strip_prefix("http://").unwrap_or_else(|| panic!("HTTPSERVER_URL={url}: expected http://HOST[:PORT]"));
+    let authority = rest.trim_end_matches('/');
+    assert!(!authority.contains('/'), "HTTPSERVER_URL={url}: expected no path, since the table has the paths");
+    if authority.contains(':') { authority.to_owned() } else { format!("{authority}:80") }
+}
+
+impl Host {
+    /// The name by which the table declares differences.
+    pub fn kind(&self) -> &'static str {
+        match self.kind {
+            Kind::Embedded(_) => "embedded",
+            Kind::Spin(_) => "spin",
+            Kind::Running(_) => "proxy",
+        }
+    }
+
+    /// Why the case cannot run here, if it cannot.
+    pub fn unable(&self, case: &Case) -> Option<String> {
+        match self.kind {
+            Kind::Spin(None) => Some("not run: spin is not on PATH, SPIN is not set".to_owned()),
+            Kind::Running(_) if !case.variables.is_empty() => {
+                Some(format!("not run: needs a server with the variables {:?}", case.variables))
+            }
+            _ => case.excluded_on(self.kind()).map(|reason| format!("not run: {reason}")),
+        }
+    }
+
+    /// Starts a server with these variables.
+    pub fn start(&self, variables: &Variables) -> Started {
+        let app = match &self.kind {
+            Kind::Running(authority) => return Started::Elsewhere(authority.clone()),
+            Kind::Embedded(component) => App::httpserver(component),
+            Kind::Spin(program) => {
+                let program = program.clone().expect("cases do not run where there is no Spin");
+                App::shipped().launch(Launch::Spin(program))
+            }
+        };
+        let variable = |app: App, (name, value)| app.arg("--variable").arg(format!("{name}={value}"));
+        Started::Here(variables.iter().fold(app, variable).start())
+    }
+}
+
+/// A server to ask.
+pub enum Started {
+    /// Our own: we see what it logs.
+    Here(Server),
+    /// Somebody else's.
+    Elsewhere(String),
+}
+
+impl fmt::Display for Host {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.kind {
+            Kind::Spin(None) => write!(f, "not run: {} (not on PATH, SPIN not set)", self.name),
+            Kind::Running(authority) => write!(f, "contract on {}: {authority}", self.name),
+            Kind::Embedded(file) | Kind::Spin(Some(file)) => write!(f, "contract on {}: {}", self.name, file.display()),
+        }
+    }
+}

@@ -1,0 +1,53 @@
+//! The HTTP contract: one table of cases, `tests/contract.toml`, asked of every host that there is.
+//!
+//! The hosts are the embedded runtime with either flavour of the component, real Spin where `spin` is on the path or `SPIN`
+//! names it, and, instead of all those, whatever answers at `HTTPSERVER_URL`. A host that is not there, and a case that a
+//! host cannot run, is reported as ignored with the reason, never as passed.
+
+mod case;
+mod check;
+mod group;
+mod host;
+
+use std::collections::HashMap;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use case::Case;
+use group::Group;
+use host::Host;
+use libtest_mimic::{Arguments, Completion, Trial};
+
+fn main() -> ExitCode {
+    let arguments = Arguments::from_args();
+    // The report of a trial has the message; printed at once as well, it would stand between those of other trials.
+    std::panic::set_hook(Box::new(|_| {}));
+    let cases: Vec<_> = case::table().into_iter().map(Arc::new).collect();
+    let mut trials = Vec::new();
+    for host in host::all() {
+        eprintln!("{host}");
+        trials.extend(trials_on(&Arc::new(host), &cases));
+    }
+    libtest_mimic::run(&arguments, trials).exit_code()
+}
+
+/// One trial for each case; those that need the same variables share a server, which starts with the first and ends with
+/// the last of them.
+fn trials_on(host: &Arc<Host>, cases: &[Arc<Case>]) -> Vec<Trial> {
+    let mut groups = HashMap::new();
+    let mut trials = Vec::new();
+    for case in cases {
+        let group = groups.entry(&case.variables).or_insert_with(|| Arc::new(Group::new(host, &case.variables)));
+        trials.push(trial(host, case, Arc::clone(group)));
+    }
+    trials
+}
+
+fn trial(host: &Arc<Host>, case: &Arc<Case>, group: Arc<Group>) -> Trial {
+    let name = format!("{}: {}", host.name, case.name);
+    let (host, case) = (Arc::clone(host), Arc::clone(case));
+    Trial::ignorable_test(name, move || match host.unable(&case) {
+        Some(reason) => Ok(Completion::ignored_with(reason)),
+        None => group.run(&case).map(|()| Completion::Completed),
+    })
+}

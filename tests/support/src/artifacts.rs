@@ -1,0 +1,42 @@
+//! What is under test: built beforehand, and named by environment variables.
+
+use std::env;
+use std::path::{Path, PathBuf};
+
+/// The runtime's binary.
+pub fn runtime() -> PathBuf {
+    required("HTTPSERVER_BIN")
+}
+
+/// The component as it ships.
+pub fn component() -> PathBuf {
+    required("HTTPSERVER_COMPONENT")
+}
+
+/// The component as a stable toolchain builds it.
+pub fn stable_component() -> PathBuf {
+    required("HTTPSERVER_COMPONENT_STABLE")
+}
+
+/// The misbehaving component of `tests/guest`.
+pub fn guest() -> PathBuf {
+    required("HTTPSERVER_GUEST")
+}
+
+/// The application's manifest in this repository; cargo runs the tests of the root package in its folder.
+pub fn manifest() -> &'static Path {
+    Path::new("spin.toml")
+}
+
+/// A cache folder that all tests share, so that each component is compiled once: beside the test executables.
+pub fn cache() -> PathBuf {
+    let executable = env::current_exe().expect("a running program has a path");
+    executable.with_file_name("test-cache")
+}
+
+fn required(name: &str) -> PathBuf {
+    let value = env::var_os(name).unwrap_or_else(|| panic!("{name} is not set: run `cargo xtask test`, which sets it"));
+    let path = PathBuf::from(value);
+    assert!(path.is_file(), "{name}={}: no such file; run `cargo xtask test`, which makes it", path.display());
+    path
+}

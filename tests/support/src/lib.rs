@@ -1,0 +1,26 @@
+//! What the integration tests share: applications to start ([`App`], [`Server`]) and clients to ask them with
+//! ([`Connection`], [`http2`], [`tls`]).
+//!
+//! Every wait has a deadline, [`PATIENCE`] unless a test says otherwise, and no test sleeps for a fixed time. Whatever
+//! is started here is ended when its handle is dropped, also when the test failed.
+
+pub mod artifacts;
+pub mod http2;
+pub mod tls;
+
+mod app;
+mod connection;
+mod output;
+mod process;
+mod response;
+mod server;
+mod wait;
+
+pub use app::{App, Finished};
+pub use connection::Connection;
+pub use output::Output;
+pub use process::Memory;
+pub use response::{Framing, Response};
+pub use rustix::process::Signal;
+pub use server::{Launch, Server};
+pub use wait::{PATIENCE, eventually};

@@ -1,0 +1,84 @@
+//! What a process prints, line by line, while it runs.
+
+use std::fmt;
+use std::io::{BufRead, BufReader, Read};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+
+use crate::PATIENCE;
+
+/// The lines that a process has printed on one of its streams so far; a clone sees the same lines.
+#[derive(Clone, Default)]
+pub struct Output {
+    shared: Arc<(Mutex<State>, Condvar)>,
+}
+
+#[derive(Default)]
+struct State {
+    lines: Vec<String>,
+    ended: bool,
+}
+
+impl Output {
+    /// Collects what comes out of `stream`, on a thread of its own that ends with the stream.
+    pub(crate) fn collect(stream: impl Read + Send + 'static) -> Self {
+        let output = Self::default();
+        let collector = output.clone();
+        thread::spawn(move || {
+            // `split` and not `lines`: a line that is not UTF-8 is worth showing, too.
+            for line in BufReader::new(stream).split(b'\n').map_while(Result::ok) {
+                collector.lock().lines.push(String::from_utf8_lossy(&line).into_owned());
+                collector.shared.1.notify_all();
+            }
+            collector.lock().ended = true;
+            collector.shared.1.notify_all();
+        });
+        output
+    }
+
+    /// All lines so far.
+    pub fn lines(&self) -> Vec<String> {
+        self.lock().lines.clone()
+    }
+
+    /// Waits for a line that contains `text`.
+    ///
+    /// # Panics
+    /// If the stream ends without it, or it does not come within [`PATIENCE`].
+    #[track_caller]
+    pub fn line_with(&self, text: &str) -> String {
+        let line = self.wait_for(|lines| lines.iter().find(|line| line.contains(text)).cloned());
+        line.unwrap_or_else(|| panic!("no line with {text:?} in:\n{self}"))
+    }
+
+    /// Waits until `found` finds what it looks for; `None` if it has not when the stream ends or within [`PATIENCE`].
+    pub fn wait_for<T>(&self, found: impl Fn(&[String]) -> Option<T>) -> Option<T> {
+        let undecided = |state: &mut State| !state.ended && found(&state.lines).is_none();
+        let waited = self.shared.1.wait_timeout_while(self.lock(), PATIENCE, undecided);
+        found(&waited.unwrap_or_else(PoisonError::into_inner).0.lines)
+    }
+
+    /// Waits until the stream has ended, and returns all of it.
+    pub(crate) fn to_end(&self) -> String {
+        let waited = self.shared.1.wait_timeout_while(self.lock(), PATIENCE, |state| !state.ended);
+        waited.unwrap_or_else(PoisonError::into_inner).0.lines.iter().map(|line| format!("{line}\n")).collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // A failed test must still be able to print what it had.
+        self.shared.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The last lines: what a failed test needs to see.
+impl fmt::Display for Output {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const SHOWN: usize = 50;
+        let lines = self.lines();
+        let hidden = lines.len().saturating_sub(SHOWN);
+        if hidden > 0 {
+            writeln!(f, "    … {hidden} lines before these")?;
+        }
+        lines[hidden..].iter().try_for_each(|line| writeln!(f, "    {line}"))
+    }
+}
