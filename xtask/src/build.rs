@@ -1,0 +1,102 @@
+//! `cargo xtask build`: the component, at the one path that `spin.toml` names.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, Result};
+
+use crate::{
+    project,
+    step::Steps,
+    toolchain::{Flavour, TARGET, Toolchain},
+};
+
+/// The package of the component.
+const COMPONENT: &str = "httpserver";
+
+/// Builds the component in `flavour`, else in the best one that can be made here, and says what came out.
+pub fn run(steps: &mut Steps, flavour: Option<Flavour>) -> Result<()> {
+    let (toolchain, flavour) = match flavour {
+        Some(flavour) => (Toolchain::find(steps, flavour)?, flavour),
+        None => Toolchain::best(steps)?,
+    };
+    component(steps, &toolchain, flavour).map(drop)
+}
+
+/// Builds the component and puts it where `spin.toml` expects it.
+pub fn component(steps: &mut Steps, toolchain: &Toolchain, flavour: Flavour) -> Result<PathBuf> {
+    let made = package(steps, toolchain, flavour, COMPONENT)?;
+    let path = project::target().join(TARGET).join("release").join(COMPONENT).with_extension("wasm");
+    put(&made, &path)?;
+    let size = fs::metadata(&path).with_context(|| format!("cannot read {}", path.display()))?.len();
+    eprintln!("{}: {size} bytes ({})", project::shown(&path), toolchain.describe(flavour)?);
+    Ok(path)
+}
+
+/// Builds the component in `flavour` where cargo leaves it, beside the one that `spin.toml` names.
+pub fn aside(steps: &mut Steps, toolchain: &Toolchain, flavour: Flavour) -> Result<PathBuf> {
+    package(steps, toolchain, flavour, COMPONENT)
+}
+
+/// Builds the misbehaving component that the tests of the runtime use.
+pub fn test_guest(steps: &mut Steps, toolchain: &Toolchain) -> Result<PathBuf> {
+    // The flavour that every toolchain can make, so that the tests see the same guest everywhere.
+    package(steps, toolchain, Flavour::Stable, "test-guest")
+}
+
+/// Builds the embedded runtime's binary.
+pub fn runtime(steps: &mut Steps) -> Result<PathBuf> {
+    let mut cargo = project::host_cargo("build", &["httpserver-runtime"]);
+    steps.run("building the runtime", "first time about 5 min", cargo.args(["--bin", "httpserver"]))?;
+    Ok(project::target().join("host/httpserver"))
+}
+
+fn package(steps: &mut Steps, toolchain: &Toolchain, flavour: Flavour, package: &str) -> Result<PathBuf> {
+    let what = format!("building {package}.wasm, {} flavour", flavour.name());
+    steps.run(&what, "first time about 1 min", toolchain.cargo("build", flavour).args(["--package", package]))?;
+    Ok(toolchain.artifact(flavour, package))
+}
+
+/// Copies `from` to `to` in one step, so that nobody reads half a file, and only if they differ, so that nobody who
+/// watches the file does work for nothing.
+fn put(from: &Path, to: &Path) -> Result<()> {
+    let made = fs::read(from).with_context(|| format!("cannot read {}", from.display()))?;
+    if fs::read(to).is_ok_and(|present| present == made) {
+        return Ok(());
+    }
+    let temporary = to.with_extension(format!("wasm.{}", std::process::id()));
+    let folder = to.parent().expect("a file is in a folder");
+    fs::create_dir_all(folder)
+        .and_then(|()| fs::write(&temporary, made))
+        .and_then(|()| fs::rename(&temporary, to))
+        .with_context(|| format!("cannot write {}", to.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_changed_file_is_put() {
+        let folder = std::env::temp_dir().join(format!("httpserver-xtask-put-{}", std::process::id()));
+        let (from, to) = (folder.join("from"), folder.join("new/to.wasm"));
+        fs::create_dir_all(&folder).unwrap();
+
+        fs::write(&from, "one").unwrap();
+        put(&from, &to).unwrap();
+        let first = fs::metadata(&to).unwrap().modified().unwrap();
+        put(&from, &to).unwrap();
+        let same = fs::metadata(&to).unwrap().modified().unwrap();
+        fs::write(&from, "two").unwrap();
+        put(&from, &to).unwrap();
+        let content = fs::read_to_string(&to).unwrap();
+        let files = fs::read_dir(to.parent().unwrap()).unwrap().count();
+
+        fs::remove_dir_all(&folder).unwrap();
+        assert_eq!(first, same, "an unchanged file was written again");
+        assert_eq!(content, "two");
+        assert_eq!(files, 1, "a temporary file stayed behind");
+    }
+}

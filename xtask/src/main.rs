@@ -1,0 +1,99 @@
+//! `cargo xtask …`: everything a person or CI types for this repository. Thin: each command calls tools.
+
+mod build;
+mod clean;
+mod fmt;
+mod lint;
+mod project;
+mod setup;
+mod step;
+mod test;
+mod toolchain;
+mod up;
+
+use std::{ffi::OsString, process::ExitCode};
+
+use clap::{Parser, Subcommand};
+
+use crate::{step::Steps, toolchain::Flavour};
+
+#[derive(Parser)]
+#[command(bin_name = "cargo xtask", about = "Builds, runs, tests and checks httpserver")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+
+    /// Show the tools' own output and command lines, not only when they fail
+    #[arg(short, long, global = true)]
+    verbose: bool,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Build the component and the embedded runtime, then serve on http://127.0.0.1:3000
+    Up {
+        /// Passed on to `httpserver up`, for example: -- --variable version=v9
+        #[arg(last = true, value_name = "ARGUMENTS")]
+        arguments: Vec<OsString>,
+    },
+    /// Build the component: target/wasm32-wasip2/release/httpserver.wasm
+    Build {
+        /// What the component does when it panics [default: ship where the toolchain can, else stable]
+        #[arg(long)]
+        flavour: Option<Flavour>,
+    },
+    /// Build everything and run all tests
+    Test {
+        /// Run only the contract table, against the server at this address
+        #[arg(long)]
+        url: Option<String>,
+        /// Passed on to the test binaries, for example: -- --exact NAME
+        #[arg(last = true, value_name = "ARGUMENTS")]
+        arguments: Vec<OsString>,
+    },
+    /// Install what the other commands need: the Wasm toolchain and pinned tools
+    Setup,
+    /// Format the sources
+    Fmt {
+        /// Change nothing, fail where something is not formatted
+        #[arg(long)]
+        check: bool,
+    },
+    /// Check formatting, lints on both targets, documentation, licences and sources of the dependencies
+    Lint,
+    /// Remove target/ and what this repository put into the user's cache folder
+    Clean,
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let mut steps = Steps::new(cli.verbose);
+    let done = match cli.command {
+        Command::Up { arguments } => up::run(&mut steps, &arguments),
+        Command::Build { flavour } => build::run(&mut steps, flavour),
+        Command::Test { url: Some(url), arguments } => test::against(&mut steps, &url, &arguments),
+        Command::Test { url: None, arguments } => test::run(&mut steps, &arguments),
+        Command::Setup => setup::run(&mut steps),
+        Command::Fmt { check } => fmt::run(&mut steps, check),
+        Command::Lint => lint::run(&mut steps),
+        Command::Clean => clean::run(),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Not `{:?}`: with RUST_BACKTRACE set that prints a stack, which helps nobody here.
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        super::Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,97 @@
+//! Where things are in this checkout, and the host's cargo.
+
+use std::{
+    env,
+    ffi::OsStr,
+    path::{Path, PathBuf},
+    process::Command,
+    sync::LazyLock,
+};
+
+/// Set in the caller's environment, any of these would send the output elsewhere or change what is built.
+const STRAY_VARIABLES: [&str; 8] = [
+    "CARGO_BUILD_RUSTFLAGS",
+    "CARGO_BUILD_TARGET",
+    "CARGO_BUILD_TARGET_DIR",
+    "CARGO_ENCODED_RUSTFLAGS",
+    "CARGO_TARGET_DIR",
+    "CARGO_TARGET_WASM32_WASIP2_RUSTFLAGS",
+    "RUSTDOCFLAGS",
+    "RUSTFLAGS",
+];
+
+/// The packages of the host, by what one cargo command selects; the core of the component is tested there too.
+///
+/// The runtime alone: features are unified over what one command selects, so that any other selection would build wasmtime
+/// again, for minutes.
+pub const HOST_PACKAGES: [&[&str]; 2] = [&["httpserver", "test-support", "xtask"], &["httpserver-runtime"]];
+
+/// The root of this checkout.
+///
+/// Asked at run time: the path at compile time is stale after a move, and another checkout's where two share a target
+/// folder.
+pub fn root() -> &'static Path {
+    static ROOT: LazyLock<PathBuf> = LazyLock::new(|| {
+        let xtask = env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it: start this program as `cargo xtask`");
+        Path::new(&xtask).parent().expect("xtask/ is a folder of the workspace").to_path_buf()
+    });
+    &ROOT
+}
+
+/// The workspace's `target` folder, whatever `CARGO_TARGET_DIR` says: `spin.toml` names a file in it.
+pub fn target() -> PathBuf {
+    root().join("target")
+}
+
+/// What this repository's programs keep between runs: `$XDG_CACHE_HOME/httpserver`, else `~/.cache/httpserver`.
+pub fn cache() -> Option<PathBuf> {
+    let folder = |name| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let base = folder("XDG_CACHE_HOME").or_else(|| Some(folder("HOME")?.join(".cache")))?;
+    Some(base.join("httpserver"))
+}
+
+/// `path` as a person would type it: relative to the root where it lies inside.
+pub fn shown(path: &Path) -> String {
+    path.strip_prefix(root()).unwrap_or(path).display().to_string()
+}
+
+/// A command in the root of this checkout, without the variables that would change what cargo builds.
+pub fn command(program: impl AsRef<OsStr>) -> Command {
+    let mut command = Command::new(program);
+    command.current_dir(root());
+    for name in STRAY_VARIABLES {
+        command.env_remove(name);
+    }
+    command
+}
+
+/// The cargo that started this program.
+pub fn cargo(subcommand: &str) -> Command {
+    let mut command = command(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.arg(subcommand);
+    command
+}
+
+/// Cargo with the profile `host` for one selection of [`HOST_PACKAGES`]: `build`, `test`, `clippy`, `doc`.
+pub fn host_cargo(subcommand: &str, packages: &[&str]) -> Command {
+    let mut command = cargo(subcommand);
+    command.args(["--profile", "host", "--target-dir"]).arg(target());
+    command.args(packages.iter().flat_map(|package| ["--package", package]));
+    command
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_package_of_the_workspace_is_linted_and_tested() {
+        let metadata = cargo("metadata").args(["--no-deps", "--format-version", "1"]).output().unwrap().stdout;
+        let metadata: serde_json::Value = serde_json::from_slice(&metadata).unwrap();
+        let members = metadata["packages"].as_array().unwrap().iter().map(|package| package["name"].as_str().unwrap());
+        let ours = HOST_PACKAGES.concat().into_iter().chain(["test-guest"]);
+        assert_eq!(members.collect::<BTreeSet<_>>(), ours.collect::<BTreeSet<_>>(), "change HOST_PACKAGES");
+    }
+}

@@ -1,0 +1,130 @@
+//! Debian's compiler: packages, and the environment it needs to make components.
+//!
+//! Debian has no std for Wasm, but the sources of its compiler's own std and a C library for WASI preview 1, which is
+//! all that std needs.
+
+use std::{
+    env,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Context, Result, bail, ensure};
+
+use crate::{project, step::Steps};
+
+/// What compiles. The compiler follows what the browser of the distribution needs, so no version is pinned.
+pub const COMPILER: [&str; 4] = ["rustc-web", "cargo-web", "rust-web-src", "wasi-libc"];
+
+/// What lints, on top of [`COMPILER`].
+pub const CLIPPY: [&str; 1] = ["rust-web-clippy"];
+
+/// Where the package puts the compiler; first on the path is often another.
+pub const RUSTC: &str = "/usr/bin/rustc";
+
+/// Without self-contained linking, since Debian's std brings no C library: it is in a package of its own.
+pub const RUSTFLAGS: [&str; 3] = ["-L", "native=/usr/lib/wasm32-wasi", "-Clink-self-contained=no"];
+
+/// The lowest version of the compiler that compiles this workspace.
+const RUST_VERSION: &str = env!("CARGO_PKG_RUST_VERSION");
+
+/// Cargo of the Debian package with `linkers` within its reach, whatever Rust runs this program.
+pub fn cargo(subcommand: &str, linkers: &Path) -> Command {
+    // `/usr/bin/cargo clippy` would look for cargo-clippy in ~/.cargo/bin first, where rustup's is.
+    let program = if subcommand == "clippy" { "/usr/bin/cargo-clippy" } else { "/usr/bin/cargo" };
+    let mut command = project::command(program);
+    let path = env::var_os("PATH").unwrap_or_default();
+    let folders = [PathBuf::from("/usr/bin"), linkers.to_path_buf(), linkers.join("gcc-ld")];
+    let path = env::join_paths(folders.into_iter().chain(env::split_paths(&path)))
+        .expect("folders of a path and of a sysroot contain no colon");
+    command
+        .arg(subcommand)
+        .env("PATH", path)
+        .env("CARGO", "/usr/bin/cargo")
+        .env("RUSTC", RUSTC)
+        .env("CARGO_TARGET_WASM32_WASIP2_LINKER", "wasm-component-ld")
+        // Set by rustup for the programs it starts: its own compiler's libraries.
+        .env_remove("LD_LIBRARY_PATH")
+        .env_remove("RUSTUP_TOOLCHAIN");
+    command
+}
+
+/// Whether all of `packages` are installed; false where this is no Debian.
+pub fn has(packages: &[&str]) -> bool {
+    let query =
+        Command::new("dpkg-query").args(["--show", "--showformat=${db:Status-Status}\n"]).args(packages).output();
+    query.is_ok_and(|output| {
+        output.status.success() && String::from_utf8_lossy(&output.stdout).lines().all(|line| line == "installed")
+    })
+}
+
+/// Installs `packages`, or says what to type where that needs another user.
+pub fn install(steps: &mut Steps, packages: &[&str]) -> Result<()> {
+    let apt_get = |arguments: &[&str]| {
+        let mut command = Command::new("apt-get");
+        command.args(arguments).env("DEBIAN_FRONTEND", "noninteractive");
+        command
+    };
+    if apt_get(&["--version"]).output().is_err() {
+        bail!(
+            "no compiler for {0}: rustup could not add it, and this is not Debian, whose packages would do; \
+             type `rustup target add {0}` to see why",
+            super::TARGET
+        );
+    }
+    if !rustix::process::geteuid().is_root() {
+        bail!(
+            "no compiler for {}: rustup could not add it; Debian's packages will do, type `sudo apt-get update && \
+             sudo apt-get install --no-install-recommends {}`, then the same command again",
+            super::TARGET,
+            packages.join(" ")
+        );
+    }
+    steps.run("reading Debian's package lists", "", &mut apt_get(&["update"]))?;
+    // Another Rust in /usr/bin stands in the way of these packages; whoever put it there decides, not apt.
+    let install = ["install", "--yes", "--no-install-recommends", "--no-remove"];
+    steps.run("installing Debian's compiler", "about 1 min", apt_get(&install).args(packages))
+}
+
+/// An error if the installed compiler is too old for this workspace.
+pub fn check_version() -> Result<()> {
+    let output = Command::new(RUSTC).arg("--version").output().with_context(|| format!("cannot run {RUSTC}"))?;
+    let version = String::from_utf8_lossy(&output.stdout);
+    ensure!(
+        is_at_least(&version, RUST_VERSION),
+        "{RUSTC} is {}; expected {RUST_VERSION} or later, which Debian has in its security archive: add that to apt's \
+         sources, then type `apt-get update && apt-get install {}`",
+        version.trim_end(),
+        COMPILER.join(" ")
+    );
+    Ok(())
+}
+
+/// Whether `rustc --version` printed a version that is not before `minimum`, `MAJOR.MINOR`.
+fn is_at_least(printed: &str, minimum: &str) -> bool {
+    let parse = |version: &str| -> Option<(u32, u32)> {
+        let mut numbers = version.split('.').map_while(|number| number.parse().ok());
+        Some((numbers.next()?, numbers.next()?))
+    };
+    let version = printed.split_whitespace().nth(1).and_then(parse);
+    version.is_some() && version >= parse(minimum)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_compare_by_number() {
+        assert!(is_at_least("rustc 1.96.0 (ac68faa20 2026-05-25) (built from a source tarball)", "1.95"));
+        assert!(is_at_least("rustc 1.100.0", "1.95"));
+        assert!(is_at_least("rustc 2.0.0", "1.95"));
+        assert!(!is_at_least("rustc 1.85.0 (4d91de4e4 2025-02-17)", "1.95"));
+        assert!(!is_at_least("", "1.95"));
+    }
+
+    #[test]
+    fn a_package_that_no_debian_has_is_not_installed() {
+        assert!(!has(&["httpserver-no-such-package"]));
+    }
+}
