@@ -26,7 +26,9 @@ pub const VERSION: Variable<HeaderValue> = Variable {
     name: "version",
     default: "dev",
     accepted: "1 to 128 visible ASCII characters",
-    parse: |value| (!value.is_empty() && is_visible(value, 128)).then(|| value.parse().ok())?,
+    parse: |value| {
+        (!value.is_empty() && is_visible(value, 128)).then(|| HeaderValue::try_from(value.to_owned()).ok())?
+    },
 };
 
 /// Which lines of the access log are shown. By default all but successful probes, which would outnumber the rest.

@@ -78,16 +78,18 @@ pub fn push_string(out: &mut String, value: &str) {
 
 /// The value where its escaped form has at most `limit` bytes, else as much of its beginning as has, and `…`.
 pub fn cut(value: &str, limit: usize) -> Cow<'_, str> {
-    const MARK: &str = "…";
+    const MARK: char = '…';
     let mut escaped = 0;
     let mut end = 0;
     for (index, character) in value.char_indices() {
-        if escaped + MARK.len() <= limit {
+        if escaped + MARK.len_utf8() <= limit {
             end = index;
         }
         escaped += escaped_len(character);
         if escaped > limit {
-            return Cow::Owned([&value[..end], MARK].concat());
+            let mut cut = value[..end].to_owned();
+            cut.push(MARK);
+            return Cow::Owned(cut);
         }
     }
     Cow::Borrowed(value)

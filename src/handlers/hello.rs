@@ -22,7 +22,9 @@ pub fn handle(context: &Context) -> Result<Answer, Problem> {
     let mut text = format!("hello [{}]\n", user.as_deref().unwrap_or("stranger"));
     for name in names(headers) {
         for value in header_values::texts(headers, name) {
-            text.extend([name.as_str(), "=", value, "\n"]);
+            for part in [name.as_str(), "=", value, "\n"] {
+                text.push_str(part);
+            }
         }
     }
     let longest = config::HELLO_MAX_DELAY.read(context.host);

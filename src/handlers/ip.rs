@@ -1,7 +1,6 @@
 //! `/ip`: where the request comes from, as the access log sees it.
 
 use crate::answer::Answer;
-use crate::config;
 use crate::json::Object;
 use crate::middleware::client_ip;
 use crate::problem::Problem;
@@ -10,7 +9,7 @@ use crate::router::Context;
 /// Answers with the client's address and the peer's, `null` where unknown.
 pub fn handle(context: &Context) -> Result<Answer, Problem> {
     let headers = context.request.headers();
-    let client = client_ip::client(headers, || config::TRUSTED_HOPS.read(context.host));
+    let client = client_ip::client(headers, context.host);
     let peer = client_ip::peer(headers);
     Ok(Answer::json(Object::default().nullable("client", client).nullable("peer", peer).finish()))
 }

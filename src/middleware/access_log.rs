@@ -65,7 +65,7 @@ pub fn open(request: Request<()>, answer: &Answer, host: &dyn Host) -> Option<Ac
         format: config::LOG_FORMAT.read(host),
         level,
         status,
-        client: client_ip::client(request.headers(), || config::TRUSTED_HOPS.read(host)).map(str::to_owned),
+        client: client_ip::client(request.headers(), host).map(str::to_owned),
         peer: client_ip::peer(request.headers()).map(str::to_owned),
         error: answer.error.clone(),
         request,

@@ -1,5 +1,6 @@
 //! Who sent the request: the peer of the connection, and the client that proxies in front say they speak for.
 
+use crate::{Host, config};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use std::net::{IpAddr, SocketAddr};
 
@@ -15,16 +16,15 @@ pub fn peer(headers: &HeaderMap) -> Option<&str> {
     peer.parse::<SocketAddr>().is_ok().then_some(peer)
 }
 
-/// The client, with `trusted_hops` proxies in front that are believed: the address that the outermost of them saw. What
+/// The client: with `trusted_hops` proxies in front that are believed, the address that the outermost of them saw. What
 /// stands further left in `x-forwarded-for` is the client's own claim. Without such an entry it is the peer.
-pub fn client(headers: &HeaderMap, trusted_hops: impl FnOnce() -> usize) -> Option<&str> {
-    forwarded(headers, trusted_hops).or_else(|| address(peer(headers)?))
+pub fn client<'a>(headers: &'a HeaderMap, host: &dyn Host) -> Option<&'a str> {
+    forwarded(headers, host).or_else(|| address(peer(headers)?))
 }
 
-/// The number of hops is asked for only where it matters: it costs a call to the host.
-fn forwarded(headers: &HeaderMap, trusted_hops: impl FnOnce() -> usize) -> Option<&str> {
+fn forwarded<'a>(headers: &'a HeaderMap, host: &dyn Host) -> Option<&'a str> {
     headers.contains_key(FORWARDED_FOR).then_some(())?;
-    let hop = trusted_hops().checked_sub(1)?;
+    let hop = config::TRUSTED_HOPS.read(host).checked_sub(1)?;
     // Empty elements of a list do not count (RFC 9110 §5.6.1.2).
     let lines = headers.get_all(FORWARDED_FOR).iter().rev();
     let mut entries =
@@ -49,42 +49,42 @@ fn text(value: &HeaderValue) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::headers;
+    use crate::testing::{TestHost, headers};
 
     /// Trusted hops, lines of `x-forwarded-for`, client.
-    type Case = (usize, &'static [&'static str], &'static str);
+    type Case = (&'static str, &'static [&'static str], &'static str);
 
     const PEER_IP: &str = "10.0.0.9";
 
     const CASES: [Case; 24] = [
-        (1, &[], PEER_IP),
-        (1, &["1.1.1.1"], "1.1.1.1"),
-        (1, &["6.6.6.6, 1.1.1.1"], "1.1.1.1"),
-        (2, &["6.6.6.6, 1.1.1.1, 2.2.2.2"], "1.1.1.1"),
-        (3, &["1.1.1.1,2.2.2.2 ,\t3.3.3.3"], "1.1.1.1"),
-        (16, &["1.1.1.1"], PEER_IP),
-        (0, &["1.1.1.1"], PEER_IP),
+        ("1", &[], PEER_IP),
+        ("1", &["1.1.1.1"], "1.1.1.1"),
+        ("1", &["6.6.6.6, 1.1.1.1"], "1.1.1.1"),
+        ("2", &["6.6.6.6, 1.1.1.1, 2.2.2.2"], "1.1.1.1"),
+        ("3", &["1.1.1.1,2.2.2.2 ,\t3.3.3.3"], "1.1.1.1"),
+        ("16", &["1.1.1.1"], PEER_IP),
+        ("0", &["1.1.1.1"], PEER_IP),
         // Several lines are one list, in their order.
-        (1, &["1.1.1.1", "2.2.2.2"], "2.2.2.2"),
-        (2, &["1.1.1.1", "2.2.2.2"], "1.1.1.1"),
-        (3, &["1.1.1.1, 2.2.2.2", "3.3.3.3, 4.4.4.4"], "2.2.2.2"),
+        ("1", &["1.1.1.1", "2.2.2.2"], "2.2.2.2"),
+        ("2", &["1.1.1.1", "2.2.2.2"], "1.1.1.1"),
+        ("3", &["1.1.1.1, 2.2.2.2", "3.3.3.3, 4.4.4.4"], "2.2.2.2"),
         // Forms of an address.
-        (1, &["  1.1.1.1:80  "], "1.1.1.1"),
-        (1, &["2001:DB8::1"], "2001:DB8::1"),
-        (1, &["[2001:db8::1]"], "2001:db8::1"),
-        (1, &["[2001:db8::1]:443"], "2001:db8::1"),
+        ("1", &["  1.1.1.1:80  "], "1.1.1.1"),
+        ("1", &["2001:DB8::1"], "2001:DB8::1"),
+        ("1", &["[2001:db8::1]"], "2001:db8::1"),
+        ("1", &["[2001:db8::1]:443"], "2001:db8::1"),
         // Empty elements do not count.
-        (1, &["1.1.1.1, "], "1.1.1.1"),
-        (2, &["1.1.1.1, ,", "2.2.2.2"], "1.1.1.1"),
+        ("1", &["1.1.1.1, "], "1.1.1.1"),
+        ("2", &["1.1.1.1, ,", "2.2.2.2"], "1.1.1.1"),
         // No address: never the neighbour, which may be forged.
-        (1, &[""], PEER_IP),
-        (1, &["1.1.1.1, unknown"], PEER_IP),
-        (1, &["1.1.1.1, _hidden"], PEER_IP),
-        (1, &["1.1.1.256"], PEER_IP),
-        (1, &["1.1.1.1:port"], PEER_IP),
-        (1, &["[1.1.1.1"], PEER_IP),
-        (1, &["é"], PEER_IP),
-        (1, &["\"1.1.1.1\""], PEER_IP),
+        ("1", &[""], PEER_IP),
+        ("1", &["1.1.1.1, unknown"], PEER_IP),
+        ("1", &["1.1.1.1, _hidden"], PEER_IP),
+        ("1", &["1.1.1.256"], PEER_IP),
+        ("1", &["1.1.1.1:port"], PEER_IP),
+        ("1", &["[1.1.1.1"], PEER_IP),
+        ("1", &["é"], PEER_IP),
+        ("1", &["\"1.1.1.1\""], PEER_IP),
     ];
 
     #[test]
@@ -93,25 +93,27 @@ mod tests {
             let mut fields = vec![("spin-client-addr", "10.0.0.9:4711")];
             fields.extend(lines.iter().map(|line| ("x-forwarded-for", *line)));
             let headers = headers(&fields);
-            let client = client(&headers, || hops);
-            assert_eq!(client, Some(expected), "{hops} hops, {lines:?}");
+            let host = TestHost::with(&[("trusted_hops", hops)]);
+            assert_eq!(client(&headers, &host), Some(expected), "{hops} hops, {lines:?}");
         }
     }
 
     #[test]
     fn the_peer_is_what_the_host_said_last() {
         let forged = headers(&[("spin-client-addr", "6.6.6.6:1"), ("spin-client-addr", "[::1]:4711")]);
-        assert_eq!((peer(&forged), client(&forged, || 1)), (Some("[::1]:4711"), Some("::1")));
+        assert_eq!((peer(&forged), client(&forged, &TestHost::default())), (Some("[::1]:4711"), Some("::1")));
     }
 
     #[test]
     fn without_any_address_there_is_none() {
-        assert_eq!(client(&headers(&[]), || 1), None);
+        assert_eq!(client(&headers(&[]), &TestHost::default()), None);
         assert_eq!(peer(&headers(&[("spin-client-addr", "nobody")])), None);
     }
 
     #[test]
     fn hops_are_not_asked_for_without_forwarded_addresses() {
-        client(&headers(&[("spin-client-addr", "10.0.0.9:4711")]), || unreachable!("nothing was forwarded"));
+        let host = TestHost::default();
+        client(&headers(&[("spin-client-addr", "10.0.0.9:4711")]), &host);
+        assert_eq!(*host.asked.borrow(), [""; 0]);
     }
 }

@@ -31,9 +31,8 @@ fn is_withheld(name: &str) -> bool {
 
 /// Whether `connection` names the field, which makes it hop-by-hop (RFC 9110 §7.6.1).
 fn is_nominated(request: &HeaderMap, name: &HeaderName) -> bool {
-    let values = request.get_all(CONNECTION).iter();
-    let mut options = values.flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
-    options.any(|option| option.trim_ascii().eq_ignore_ascii_case(name.as_str().as_bytes()))
+    let is_name = |option: &[u8]| option.trim_ascii().eq_ignore_ascii_case(name.as_str().as_bytes());
+    request.get_all(CONNECTION).iter().any(|options| options.as_bytes().split(|byte| *byte == b',').any(is_name))
 }
 
 fn joined(headers: &HeaderMap, name: &HeaderName) -> HeaderValue {

@@ -114,18 +114,15 @@ fn a_line_keeps_within_one_write_whatever_was_sent() {
     let agent = "\"".repeat(60_000);
     let method = "M".repeat(10_000);
     let target = format!("/status/{}", "\"".repeat(50_000));
-    let fields = [("user-agent", &*agent), ("spin-client-addr", "[1111:2222:3333:4444:5555:6666:7777:8888]:65535")];
+    let peer = format!("[1111:2222:3333:4444:5555:6666:7777:8888]:{}1", "0".repeat(10_000));
+    let fields = [("user-agent", &*agent), ("spin-client-addr", &*peer)];
     for format in ["json", "text"] {
         let host = TestHost::with(&[("log_format", format)]);
         let (_, log) = respond(received(&method, &target, &fields), &host);
         let end = Completion { bytes: u64::MAX, duration: Duration::from_secs(1 << 33), ..DONE };
         let line = log.unwrap().line(&end);
         assert!(line.len() <= AccessLog::LINE_LIMIT, "{}", line.len());
-        assert_eq!(
-            line.matches('…').count(),
-            4,
-            "method, path, user agent and the path as the error quotes it: {line}"
-        );
+        assert_eq!(line.matches('…').count(), 5, "method, path, peer, user agent, and the path in the error: {line}");
     }
 }
 
@@ -138,7 +135,8 @@ fn every_bad_variable_still_fits_into_the_line() {
     let line = line(&bad, "/readyz", &[]);
     let entry: Json = serde_json::from_str(&line).unwrap();
     assert!(line.len() <= AccessLog::LINE_LIMIT);
-    assert!(NAMES.iter().all(|name| entry["error"].as_str().unwrap().contains(name)), "{line}");
+    let error = entry["error"].as_str().unwrap();
+    assert!(NAMES.iter().all(|name| error.contains(name)) && error.ends_with("visible ASCII characters"), "{error}");
 }
 
 #[test]
