@@ -135,8 +135,7 @@ impl Toolchain {
     }
 
     fn rustflags(&self, flavour: Flavour) -> Vec<&'static str> {
-        // The profile strips too, but cargo leaves the names of functions in: a fifth of the component.
-        let mut flags = vec!["-Cstrip=symbols"];
+        let mut flags = Vec::new();
         if let Self::Debian { .. } = self {
             flags.extend(debian::RUSTFLAGS);
         }

@@ -28,7 +28,10 @@ impl Tally {
         if outcome == "ok" {
             counts.passed += 1;
         } else if let Some(reason) = outcome.strip_prefix("ignored") {
-            let reason = reason.trim_matches([' ', ',', '(', ')']).trim_start_matches("not run: ");
+            // In parentheses from libtest-mimic, after a comma from libtest.
+            let reason = reason.trim_start_matches([' ', ',']);
+            let reason = reason.strip_prefix('(').and_then(|reason| reason.strip_suffix(')')).unwrap_or(reason);
+            let reason = reason.trim_start_matches("not run: ");
             let reason = if reason.is_empty() { "marked as ignored" } else { reason };
             *counts.ignored.entry(reason.to_owned()).or_default() += 1;
         } else {
@@ -46,7 +49,7 @@ impl fmt::Display for Tally {
         }
         for (host, counts) in &self.0 {
             for (reason, count) in &counts.ignored {
-                writeln!(f, "not run: {count} on {host}: {reason}")?;
+                writeln!(f, "not run: {count} of {host}: {reason}")?;
             }
         }
         Ok(())
@@ -60,24 +63,26 @@ mod tests {
     #[test]
     fn results_count_where_they_ran() {
         let output = "\
-            running 7 tests\n\
+            running 8 tests\n\
             test router::tests::known_paths ... ok\n\
             test src/lib.rs - respond (line 12) ... ok\n\
             test drain::slow ... ignored\n\
+            test memory::grows ... ignored, takes minutes\n\
             test embedded: GET /: echoes ... ok\n\
             test embedded: GET /ip       ... FAILED\n\
-            test spin: GET /    ... ignored (not run: spin is not on PATH, SPIN is not set)\n\
-            test spin: GET /ip  ... ignored (not run: spin is not on PATH, SPIN is not set)\n\
+            test spin: GET /    ... ignored (not run: SPIN is not set (or wrong))\n\
+            test spin: GET /ip  ... ignored (not run: SPIN is not set (or wrong))\n\
             test result: ok. 3 passed; 1 failed; 1 ignored\n";
         let mut tally = Tally::default();
         output.lines().for_each(|line| tally.add(line));
         let expected = "  \
   passed  failed  not run  where
-       2       0        1  all other tests
+       2       0        2  all other tests
        1       1        0  embedded
        0       0        2  spin
-not run: 1 on all other tests: marked as ignored
-not run: 2 on spin: spin is not on PATH, SPIN is not set
+not run: 1 of all other tests: marked as ignored
+not run: 1 of all other tests: takes minutes
+not run: 2 of spin: SPIN is not set (or wrong)
 ";
         assert_eq!(tally.to_string(), expected);
     }
