@@ -44,7 +44,7 @@ impl Server {
     /// Compiles and links the application, then binds the address.
     ///
     /// # Errors
-    /// What [`engine::load`], the TLS files or the address are not good for.
+    /// The component is not there, is none, or imports what this runtime does not have; the TLS files or the address are no good.
     pub fn bind(manifest: &Manifest, variables: Variables, options: &Options, cache: Option<&Cache>) -> Result<Self> {
         let tls = options.tls.as_ref().map(tls::acceptor).transpose()?;
         let instance = engine::load(manifest, &options.limits, cache)?;
