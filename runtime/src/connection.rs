@@ -41,8 +41,13 @@ pub(crate) struct Connections {
 }
 
 impl Connections {
+    /// Serves `stream` in a task of its own.
+    pub(crate) fn spawn(&self, stream: TcpStream, peer: SocketAddr) {
+        self.service.tasks.spawn(self.clone().serve(stream, peer));
+    }
+
     /// Serves `stream` until either side ends it.
-    pub(crate) async fn serve(self, mut stream: TcpStream, peer: SocketAddr) {
+    async fn serve(self, mut stream: TcpStream, peer: SocketAddr) {
         // Head and body of a streamed response are two segments; neither shall wait for the other's acknowledgement.
         // What fails here or below is the client's connection: there is nobody left to tell.
         let _ = stream.set_nodelay(true);

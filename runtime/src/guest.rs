@@ -70,12 +70,12 @@ impl Guest {
     }
 
     /// Lets a fresh instance answer `request`. What it still does after its response belongs to the response's body, and, once
-    /// that is gone, to `leftovers`.
+    /// that is gone, to `tasks`.
     pub(crate) async fn answer<B>(
         &self,
         request: Request<B>,
         scheme: Scheme,
-        leftovers: &TaskTracker,
+        tasks: &TaskTracker,
     ) -> Result<Response<GuestBody>, Failure>
     where
         B: Body<Data = Bytes> + Send + 'static,
@@ -94,7 +94,7 @@ impl Guest {
             Ok(Err(reason)) => Err(Failure::Failed(reason)),
             Ok(Ok((Err(code), _))) => Err(Failure::Failed(format!("it answered with the error {code:?}"))),
             Ok(Ok((Ok(response), run))) => {
-                Ok(response.map(|body| GuestBody::new(body, run, self.timeout, leftovers.clone())))
+                Ok(response.map(|body| GuestBody::new(body, run, self.timeout, tasks.clone())))
             }
         }
     }

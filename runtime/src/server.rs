@@ -59,7 +59,7 @@ impl Server {
             name: manifest.name.as_str().into(),
             version: manifest.version.as_str().into(),
             read_timeout: options.timeouts.read,
-            leftovers: TaskTracker::new(),
+            tasks: TaskTracker::new(),
         };
         let draining = CancellationToken::new();
         let connections = Connections { service, tls, read_timeout: options.timeouts.read, draining };
@@ -86,7 +86,7 @@ impl Server {
         let threads = self.listeners.into_iter().map(|listener| {
             let mut connections = self.connections.clone();
             // Counted by thread: a thread ends when its own connections have.
-            connections.service.leftovers = TaskTracker::new();
+            connections.service.tasks = TaskTracker::new();
             let drain_timeout = self.drain_timeout;
             let thread = thread::Builder::new().name("httpserver".to_owned());
             thread.spawn(move || serve(listener, connections, drain_timeout)).context("cannot start a thread")
@@ -136,26 +136,24 @@ fn serve(listener: TcpListener, connections: Connections, drain_timeout: Duratio
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start an executor")?;
     runtime.block_on(async {
-        let tasks = connections.service.leftovers.clone();
         let listener = tokio::net::TcpListener::from_std(listener).context("cannot watch the listener")?;
-        accept(&listener, &connections, &tasks).await;
-        accept_backlog(listener.into_std()?, &connections, &tasks);
+        accept(&listener, &connections).await;
+        accept_backlog(listener.into_std()?, &connections);
+        let tasks = connections.service.tasks;
         tasks.close();
         Ok(timeout(drain_timeout, tasks.wait()).await.map_or_else(|_| tasks.len(), |()| 0))
     })
 }
 
 /// Accepts until the server drains.
-async fn accept(listener: &tokio::net::TcpListener, connections: &Connections, tasks: &TaskTracker) {
+async fn accept(listener: &tokio::net::TcpListener, connections: &Connections) {
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
             () = connections.draining.cancelled() => return,
         };
         match accepted {
-            Ok((stream, peer)) => {
-                tasks.spawn(connections.clone().serve(stream, peer));
-            }
+            Ok((stream, peer)) => connections.spawn(stream, peer),
             Err(error) => {
                 log::line(format_args!("cannot accept a connection: {error}"));
                 sleep(ACCEPT_PAUSE).await;
@@ -165,12 +163,12 @@ async fn accept(listener: &tokio::net::TcpListener, connections: &Connections, t
 }
 
 /// Accepts what the kernel had already accepted for us: closing the listener would reset these connections.
-fn accept_backlog(listener: TcpListener, connections: &Connections, tasks: &TaskTracker) {
+fn accept_backlog(listener: TcpListener, connections: &Connections) {
     while let Ok((stream, peer)) = listener.accept() {
         if stream.set_nonblocking(true).is_ok()
             && let Ok(stream) = TcpStream::from_std(stream)
         {
-            tasks.spawn(connections.clone().serve(stream, peer));
+            connections.spawn(stream, peer);
         }
     }
 }

@@ -33,8 +33,8 @@ pub(crate) struct Service {
     pub(crate) version: Arc<str>,
     /// How long a client may take for the next piece of a request's body.
     pub(crate) read_timeout: Duration,
-    /// Guests that outlive their response's body.
-    pub(crate) leftovers: TaskTracker,
+    /// The thread's connections, and guests that outlive their response's body: what a drain waits for.
+    pub(crate) tasks: TaskTracker,
 }
 
 impl Service {
@@ -68,7 +68,7 @@ impl Service {
         let too_slow = Arc::new(AtomicBool::new(false));
         let body = TimedBody::new(body, self.read_timeout, too_slow.clone());
         let scheme = if https { Scheme::Https } else { Scheme::Http };
-        let answered = self.guest.answer(Request::from_parts(parts, body), scheme, &self.leftovers).await;
+        let answered = self.guest.answer(Request::from_parts(parts, body), scheme, &self.tasks).await;
         // Whatever the guest made of a body that broke off, the client is what went wrong.
         if too_slow.load(Ordering::Relaxed) {
             let detail = format!("the request's body stood still for {:?}", self.read_timeout);

@@ -24,7 +24,7 @@ struct Rest {
     run: Run,
     patience: Duration,
     stalled: Pin<Box<Sleep>>,
-    leftovers: TaskTracker,
+    tasks: TaskTracker,
 }
 
 /// Why a response ends short.
@@ -41,8 +41,8 @@ impl std::error::Error for Aborted {}
 
 impl GuestBody {
     /// `run` is what is left of the guest's run, if it did not end with its response.
-    pub(super) fn new(body: HyperOutgoingBody, run: Option<Run>, patience: Duration, leftovers: TaskTracker) -> Self {
-        let rest = run.map(|run| Rest { run, patience, stalled: Box::pin(sleep(patience)), leftovers });
+    pub(super) fn new(body: HyperOutgoingBody, run: Option<Run>, patience: Duration, tasks: TaskTracker) -> Self {
+        let rest = run.map(|run| Rest { run, patience, stalled: Box::pin(sleep(patience)), tasks });
         Self { body, rest }
     }
 }
@@ -91,8 +91,8 @@ impl Body for GuestBody {
 impl Drop for GuestBody {
     /// The client has all it gets; the guest finds its streams closed and may finish.
     fn drop(&mut self) {
-        if let Some(Rest { run, patience, leftovers, .. }) = self.rest.take() {
-            leftovers.spawn(async move {
+        if let Some(Rest { run, patience, tasks, .. }) = self.rest.take() {
+            tasks.spawn(async move {
                 match timeout(patience, run).await {
                     Ok(Ok(())) => {}
                     Ok(Err(reason)) => log::guest_failed_after_head(&reason),
