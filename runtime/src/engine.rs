@@ -28,7 +28,7 @@ const GUEST_STACK: usize = 128 << 10;
 const CORE_INSTANCES: u32 = 4;
 const TABLES: u32 = 3;
 
-/// Elements a table may have; the component's has a few hundred.
+/// Elements a table may have: one for each function that is called through a pointer, so far more than the component needs.
 const TABLE_ELEMENTS: usize = 10_000;
 
 /// Reads, compiles and links the component of `manifest`.
