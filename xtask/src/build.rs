@@ -16,6 +16,9 @@ use crate::{
 /// The package of the component.
 const COMPONENT: &str = "httpserver";
 
+/// The package, and its program, that makes the component's image.
+const IMAGE_MAKER: &str = "httpserver-image";
+
 /// Builds the component in `flavour`, else in the best one that can be made here, and says what came out.
 pub fn run(steps: &mut Steps, flavour: Option<Flavour>) -> Result<()> {
     let (toolchain, flavour) = match flavour {
@@ -51,6 +54,13 @@ pub fn runtime(steps: &mut Steps) -> Result<PathBuf> {
     let mut cargo = project::host_cargo("build", &["httpserver-runtime"]);
     steps.run("building the runtime", "first time about 5 min", cargo.args(["--bin", "httpserver"]))?;
     Ok(project::target().join("host/httpserver"))
+}
+
+/// Builds the program that makes images.
+pub fn image_maker(steps: &mut Steps) -> Result<PathBuf> {
+    let mut cargo = project::host_cargo("build", &[IMAGE_MAKER]);
+    steps.run("building the program that makes images", "first time about 2 min", &mut cargo)?;
+    Ok(project::target().join("host").join(IMAGE_MAKER))
 }
 
 fn package(steps: &mut Steps, toolchain: &Toolchain, flavour: Flavour, package: &str) -> Result<PathBuf> {

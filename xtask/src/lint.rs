@@ -3,9 +3,10 @@
 use anyhow::Result;
 
 use crate::{
-    fmt, project, setup,
+    fmt, project,
     step::Steps,
     toolchain::{Flavour, Toolchain},
+    tools,
 };
 
 /// Format, clippy for the host and for Wasm, documentation, and what the dependencies bring along.
@@ -33,7 +34,7 @@ fn wasm(steps: &mut Steps) -> Result<()> {
 
 /// Not the advisories: their database is in no package registry (`deny.toml` says more).
 fn dependencies(steps: &mut Steps) -> Result<()> {
-    let mut deny = project::command(setup::tool(steps, setup::CARGO_DENY)?);
+    let mut deny = project::command(tools::CARGO_DENY.path(steps)?);
     deny.args(["--workspace", "check", "--hide-inclusion-graph", "bans", "licenses", "sources"]);
     steps.run("licences, bans and sources of the dependencies", "", &mut deny)
 }

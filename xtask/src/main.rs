@@ -3,12 +3,15 @@
 mod build;
 mod clean;
 mod fmt;
+mod image;
 mod lint;
+mod manifests;
 mod project;
 mod setup;
 mod step;
 mod test;
 mod toolchain;
+mod tools;
 mod up;
 
 use std::{ffi::OsString, process::ExitCode};
@@ -42,6 +45,15 @@ enum Command {
         #[arg(long)]
         flavour: Option<Flavour>,
     },
+    /// Make the image, for linux/amd64 and linux/arm64: target/httpserver.oci.tar; --push puts it into a registry
+    #[command(disable_help_flag = true)]
+    Image {
+        /// Of the program that makes it; --help lists them
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGUMENTS")]
+        arguments: Vec<OsString>,
+    },
+    /// Render an overlay of manifests/, for `kubectl apply -f -`
+    Manifests(manifests::Arguments),
     /// Build everything and run all tests
     Test {
         /// Run only the contract table, against the server at this address
@@ -71,6 +83,8 @@ fn main() -> ExitCode {
     let done = match cli.command {
         Command::Up { arguments } => up::run(&mut steps, &arguments),
         Command::Build { flavour } => build::run(&mut steps, flavour),
+        Command::Image { arguments } => image::run(&mut steps, &arguments),
+        Command::Manifests(arguments) => manifests::run(&mut steps, &arguments),
         Command::Test { url: Some(url), arguments } => test::against(&mut steps, &url, &arguments),
         Command::Test { url: None, arguments } => test::run(&mut steps, &arguments),
         Command::Setup => setup::run(&mut steps),

@@ -23,8 +23,9 @@ const STRAY_VARIABLES: [&str; 8] = [
 /// The packages of the host, by what one cargo command selects; the core of the component is tested there too.
 ///
 /// The runtime alone: features are unified over what one command selects, so that any other selection would build wasmtime
-/// again, for minutes.
-pub const HOST_PACKAGES: [&[&str]; 2] = [&["httpserver", "test-support", "xtask"], &["httpserver-runtime"]];
+/// again, for minutes. The image by itself as well, so that its command and its tests share what they are built from.
+pub const HOST_PACKAGES: [&[&str]; 3] =
+    [&["httpserver", "test-support", "xtask"], &["httpserver-runtime"], &["httpserver-image"]];
 
 /// The root of this checkout.
 ///

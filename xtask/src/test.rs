@@ -3,6 +3,7 @@
 mod tally;
 
 use std::{
+    env,
     ffi::{OsStr, OsString},
     fs,
     path::PathBuf,
@@ -14,6 +15,7 @@ use crate::{
     build, project,
     step::{Steps, seconds},
     toolchain::{Flavour, Toolchain},
+    tools::OF_TESTS,
 };
 use tally::Tally;
 
@@ -26,7 +28,9 @@ pub fn run(steps: &mut Steps, arguments: &[OsString]) -> Result<()> {
         ("HTTPSERVER_COMPONENT_STABLE", build::aside(steps, &stable, Flavour::Stable)?),
         ("HTTPSERVER_GUEST", build::test_guest(steps, &stable)?),
         ("HTTPSERVER_BIN", build::runtime(steps)?),
+        ("HTTPSERVER_IMAGE", build::image_maker(steps)?),
     ];
+    let tools = tools(steps)?;
     for packages in project::HOST_PACKAGES {
         let mut cargo = project::host_cargo("test", packages);
         steps.run(&format!("building the tests of {}", packages.join(", ")), "", cargo.arg("--no-run"))?;
@@ -37,7 +41,13 @@ pub fn run(steps: &mut Steps, arguments: &[OsString]) -> Result<()> {
     let mut failures = Vec::new();
     for packages in project::HOST_PACKAGES {
         let mut cargo = project::host_cargo("test", packages);
-        cargo.arg("--no-fail-fast").envs(artifacts.clone()).env("TMPDIR", &temporary.0).arg("--").args(arguments);
+        cargo
+            .arg("--no-fail-fast")
+            .envs(artifacts.clone())
+            .envs(tools.clone())
+            .env("TMPDIR", &temporary.0)
+            .arg("--")
+            .args(arguments);
         if let Err(failure) =
             steps.lines(&format!("tests of {}", packages.join(", ")), &mut cargo, |line| tally.add(line))
         {
@@ -52,6 +62,15 @@ pub fn run(steps: &mut Steps, arguments: &[OsString]) -> Result<()> {
     }
     ensure!(failures.is_empty(), "{}", failures.join("; "));
     temporary.ensure_empty()
+}
+
+/// What the tests start besides what is built here, by the environment variable that names it.
+fn tools(steps: &mut Steps) -> Result<Vec<(String, PathBuf)>> {
+    let mut paths = vec![("HTTPSERVER_XTASK".to_owned(), env::current_exe().context("this program has no path")?)];
+    for tool in &OF_TESTS {
+        paths.push((tool.variable(), tool.path(steps)?));
+    }
+    Ok(paths)
 }
 
 /// Runs the contract table against the server at `url`, and nothing else; needs no component.

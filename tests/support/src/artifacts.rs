@@ -23,7 +23,12 @@ pub fn guest() -> PathBuf {
     required("HTTPSERVER_GUEST")
 }
 
-/// The application's manifest in this repository; cargo runs the tests of the root package in its folder.
+/// A tool that only tests use: `kube-score`.
+pub fn tool(name: &str) -> PathBuf {
+    required(&format!("HTTPSERVER_{}", name.to_uppercase().replace('-', "_")))
+}
+
+/// The application's manifest in this repository; cargo runs the tests of the root package there, others go there.
 pub fn manifest() -> &'static Path {
     Path::new("spin.toml")
 }

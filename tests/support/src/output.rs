@@ -21,7 +21,7 @@ struct State {
 
 impl Output {
     /// Collects what comes out of `stream`, on a thread of its own that ends with the stream.
-    pub(crate) fn collect(stream: impl Read + Send + 'static) -> Self {
+    pub fn collect(stream: impl Read + Send + 'static) -> Self {
         let output = Self::default();
         let collector = output.clone();
         thread::spawn(move || {

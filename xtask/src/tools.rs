@@ -1,0 +1,156 @@
+//! Programs that only checks and tests use: each at a pinned version, in a folder of its own in the user's cache folder, from
+//! the registry it is published in. Nothing is installed into the system.
+
+mod debian;
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, Result, ensure};
+
+use crate::{project, step::Steps};
+
+/// A program, and where it comes from.
+pub struct Tool {
+    /// Its file name.
+    pub name: &'static str,
+    version: &'static str,
+    source: Source,
+    /// What to expect at the first time.
+    hint: &'static str,
+}
+
+enum Source {
+    /// A crate of that name.
+    Crates,
+    /// A Go package; its module's own `go.mod` pins what it is built from.
+    Go(&'static str),
+    /// A Python package, with all it needs pinned in `xtask/locks/NAME-VERSION.txt`.
+    Python,
+    /// Debian packages: the program's and those of libraries that may be missing. The version is the distribution's.
+    Debian(&'static [&'static str]),
+}
+
+/// Licences, bans and sources of the crates. 0.20.2 compiles with Rust 1.88 and later.
+pub const CARGO_DENY: Tool =
+    Tool { name: "cargo-deny", version: "0.20.2", source: Source::Crates, hint: "once, about 2 min" };
+
+/// Renders the manifests. 5.8.3 wants Go 1.27.
+pub const KUSTOMIZE: Tool = Tool {
+    name: "kustomize",
+    version: "v5.8.2",
+    source: Source::Go("sigs.k8s.io/kustomize/kustomize/v5"),
+    hint: "once, about 20 s",
+};
+
+/// Opinions on manifests: probes, resources, spread.
+const KUBE_SCORE: Tool = Tool {
+    name: "kube-score",
+    version: "v1.20.0",
+    source: Source::Go("github.com/zegl/kube-score/cmd/kube-score"),
+    hint: "once, about 40 s",
+};
+
+/// Opinions on manifests: security.
+const CHECKOV: Tool = Tool { name: "checkov", version: "3.3.30", source: Source::Python, hint: "once, about 30 s" };
+
+/// The schemas of Kubernetes' resources, version by version.
+const KUBERNETES_VALIDATE: Tool =
+    Tool { name: "kubernetes-validate", version: "1.37.0", source: Source::Python, hint: "once, about 10 s" };
+
+/// Reads a Dockerfile.
+const HADOLINT: Tool = Tool { name: "hadolint", version: "2.15.1", source: Source::Python, hint: "once, about 5 s" };
+
+/// A container registry.
+const DOCKER_REGISTRY: Tool =
+    Tool { name: "docker-registry", version: "debian", source: Source::Debian(&["docker-registry"]), hint: "once" };
+
+/// Reads images from archives and registries.
+const SKOPEO: Tool = Tool {
+    name: "skopeo",
+    version: "debian",
+    source: Source::Debian(&["skopeo", "libgpgme11", "libassuan0", "libgpg-error0", "libdevmapper1.02.1"]),
+    hint: "once",
+};
+
+/// What the tests need, each in the environment variable that [`Tool::variable`] names.
+pub const OF_TESTS: [Tool; 7] =
+    [KUSTOMIZE, KUBE_SCORE, CHECKOV, KUBERNETES_VALIDATE, HADOLINT, DOCKER_REGISTRY, SKOPEO];
+
+impl Tool {
+    /// The environment variable by which the tests get its path: `HTTPSERVER_KUBE_SCORE`.
+    pub fn variable(&self) -> String {
+        format!("HTTPSERVER_{}", self.name.to_uppercase().replace('-', "_"))
+    }
+
+    /// Its path; it is installed first if need be.
+    pub fn path(&self, steps: &mut Steps) -> Result<PathBuf> {
+        let cache = project::cache().context("neither XDG_CACHE_HOME nor HOME is an absolute path; set one")?;
+        let folder = cache.join("tools").join(format!("{}-{}", self.name, self.version));
+        let binary = folder.join("bin").join(self.name);
+        // Written last: an installation that was interrupted is done again.
+        let complete = folder.join("complete");
+        if !complete.is_file() {
+            let _ = fs::remove_dir_all(&folder);
+            fs::create_dir_all(folder.join("bin")).with_context(|| format!("cannot make {}", folder.display()))?;
+            self.install(steps, &folder)?;
+            ensure!(binary.is_file(), "{} has no program {}", self.what(), self.name);
+            fs::write(&complete, "").with_context(|| format!("cannot write {}", complete.display()))?;
+        }
+        Ok(binary)
+    }
+
+    fn install(&self, steps: &mut Steps, folder: &Path) -> Result<()> {
+        let what = format!("installing {}", self.what());
+        match self.source {
+            Source::Crates => {
+                let mut cargo = project::cargo("install");
+                // The profile dev without debug information compiles in a third of the time, and what we run takes seconds.
+                cargo.args(["--locked", "--profile", "dev"]).env("CARGO_PROFILE_DEV_DEBUG", "false");
+                cargo.arg("--root").arg(folder).arg(format!("{}@{}", self.name, self.version));
+                steps.run(&what, self.hint, &mut cargo)
+            }
+            Source::Go(package) => {
+                let mut go = project::command("go");
+                go.args(["install", "-trimpath"]).arg(format!("{package}@{}", self.version));
+                go.env("GOBIN", folder.join("bin")).env("CGO_ENABLED", "0");
+                steps.run(&what, self.hint, &mut go).context("this takes Go 1.26 or later")
+            }
+            Source::Python => {
+                let mut python = project::command("python3");
+                steps
+                    .run(&format!("a folder for {}", self.what()), "", python.args(["-m", "venv"]).arg(folder))
+                    .context(
+                        "this takes Python 3.11 or later with its module venv (Debian: `apt-get install python3-venv`)",
+                    )?;
+                let lock = project::root().join("xtask/locks").join(format!("{}-{}.txt", self.name, self.version));
+                let mut pip = project::command(folder.join("bin/pip"));
+                pip.args(["install", "--quiet", "--disable-pip-version-check", "--require-hashes", "-r"]).arg(lock);
+                steps.run(&what, self.hint, &mut pip)
+            }
+            Source::Debian(packages) => debian::unpack(steps, &what, packages, self.name, folder),
+        }
+    }
+
+    fn what(&self) -> String {
+        format!("{} {}", self.name, self.version)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_python_tool_has_its_lock_file_and_no_other_is_there() {
+        let python = OF_TESTS.iter().filter(|tool| matches!(tool.source, Source::Python));
+        let mut expected: Vec<_> = python.map(|tool| format!("{}-{}.txt", tool.name, tool.version)).collect();
+        let folder = fs::read_dir(project::root().join("xtask/locks")).unwrap();
+        let mut found: Vec<_> = folder.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        expected.sort();
+        found.sort();
+        assert_eq!(found, expected);
+    }
+}

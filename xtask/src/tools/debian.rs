@@ -1,0 +1,41 @@
+//! Programs out of Debian packages, without installing these: unpacked into a folder, with a launcher that finds their
+//! libraries there.
+
+use std::{env::consts::ARCH, fs, os::unix::fs::PermissionsExt, path::Path};
+
+use anyhow::{Context, Result};
+
+use crate::{project, step::Steps};
+
+/// Unpacks `packages` into `folder` and puts a launcher for `/usr/bin/NAME` into `folder/bin`.
+pub fn unpack(steps: &mut Steps, what: &str, packages: &[&str], name: &str, folder: &Path) -> Result<()> {
+    let advice =
+        format!("this takes Debian 12's apt-get; its package lists are made by `apt-get update`, wanted is {name}");
+    let downloads = folder.join("packages");
+    fs::create_dir_all(&downloads)?;
+    let mut download = project::command("apt-get");
+    download.current_dir(&downloads).args(["download", "--quiet"]).args(packages);
+    if steps.run(what, "", &mut download).is_err() {
+        // A fresh machine has no lists yet.
+        steps
+            .run("reading Debian's package lists", "", project::command("apt-get").arg("update"))
+            .context(advice.clone())?;
+        steps.run(what, "", &mut download).context(advice)?;
+    }
+    let root = folder.join("root");
+    for package in fs::read_dir(&downloads)? {
+        let mut unpack = project::command("dpkg-deb");
+        unpack.arg("--extract").arg(package?.path()).arg(&root);
+        steps.run("unpacking", "", &mut unpack)?;
+    }
+    launcher(&root, name, &folder.join("bin").join(name))
+}
+
+fn launcher(root: &Path, name: &str, path: &Path) -> Result<()> {
+    let root = root.display();
+    let libraries = format!("{root}/usr/lib/{ARCH}-linux-gnu:{root}/lib/{ARCH}-linux-gnu");
+    let script = format!("#!/bin/sh\nLD_LIBRARY_PATH='{libraries}' exec '{root}/usr/bin/{name}' \"$@\"\n");
+    fs::write(path, script)?;
+    fs::set_permissions(path, fs::Permissions::from_mode(0o755))?;
+    Ok(())
+}
