@@ -25,7 +25,7 @@ const STRAY_VARIABLES: [&str; 8] = [
 /// The runtime alone: features are unified over what one command selects, so that any other selection would build wasmtime
 /// again, for minutes. The image by itself as well, so that its command and its tests share what they are built from.
 pub const HOST_PACKAGES: [&[&str]; 3] =
-    [&["httpserver", "test-support", "xtask"], &["httpserver-runtime"], &["httpserver-image"]];
+    [&["httpserver", "test-manifests", "test-support", "xtask"], &["httpserver-runtime"], &["httpserver-image"]];
 
 /// The root of this checkout.
 ///

@@ -1,0 +1,161 @@
+//! Defects put into a rendering by hand, one at a time: each is refused, by the check that is there for it.
+
+use std::path::Path;
+
+use libtest_mimic::{Failed, Trial};
+
+use crate::{Check, readiness, rendering, rules, tools};
+
+struct Defect {
+    /// What was done wrong.
+    name: &'static str,
+    /// An overlay.
+    overlay: &'static str,
+    /// What stands there, and what stands there instead.
+    change: [&'static str; 2],
+    refused_by: Check,
+    /// Part of what the check says.
+    message: &'static str,
+}
+
+const DEFECTS: [Defect; 14] = [
+    Defect {
+        name: "`annotation:` instead of `annotations:`",
+        overlay: "local",
+        change: ["  annotations:\n    traefik", "  annotation:\n    traefik"],
+        refused_by: tools::kubernetes_validate,
+        message: "'annotation' was unexpected",
+    },
+    Defect {
+        name: "the Ingress in another namespace than its Service",
+        overlay: "local",
+        change: [
+            "  name: httpserver\n  namespace: httpserver\nspec:\n  ingressClassName",
+            "  name: httpserver\n  namespace: traefik\nspec:\n  ingressClassName",
+        ],
+        refused_by: rules::check,
+        message: "Ingress httpserver: the Service \"httpserver\" with port",
+    },
+    Defect {
+        name: "the deprecated annotation for the ingress class",
+        overlay: "local",
+        change: [
+            "  annotations:\n    traefik",
+            "  annotations:\n    kubernetes.io/ingress.class: traefik\n    traefik",
+        ],
+        refused_by: rules::check,
+        message: "kubernetes.io/ingress.class is deprecated; use ingressClassName",
+    },
+    Defect {
+        name: "an exec hook",
+        overlay: "local",
+        change: [
+            "            sleep:\n              seconds: 15",
+            "            exec:\n              command: [killall, httpserver]",
+        ],
+        refused_by: rules::check,
+        message: "Deployment httpserver has an exec probe or hook; use httpGet, tcpSocket, grpc or sleep",
+    },
+    Defect {
+        name: "an exec probe",
+        overlay: "production",
+        change: [
+            "          httpGet:\n            path: /readyz\n            port: http",
+            "          exec:\n            command: [cat, /healthy]",
+        ],
+        refused_by: rules::check,
+        message: "Deployment httpserver has an exec probe or hook",
+    },
+    Defect {
+        name: "a key in the ConfigMap that is no variable",
+        overlay: "local",
+        change: ["  SPIN_VARIABLE_LOG_LEVEL:", "  SPIN_VARIABLE_LOGLEVEL:"],
+        refused_by: rules::check,
+        message: "SPIN_VARIABLE_LOGLEVEL in the ConfigMap is no variable of spin.toml",
+    },
+    Defect {
+        name: "a log level that does not exist",
+        overlay: "local",
+        change: ["SPIN_VARIABLE_LOG_LEVEL: info", "SPIN_VARIABLE_LOG_LEVEL: loud"],
+        refused_by: readiness::check,
+        message: "/readyz answers 503",
+    },
+    Defect {
+        name: "VERSION in the environment",
+        overlay: "local",
+        change: [
+            "        - name: SPIN_HTTP_LISTEN_ADDR\n",
+            "        - name: VERSION\n          value: v2\n        - name: SPIN_HTTP_LISTEN_ADDR\n",
+        ],
+        refused_by: rules::check,
+        message: "VERSION in the environment is neither a variable of spin.toml nor the shim's",
+    },
+    Defect {
+        name: "a Service that selects nothing",
+        overlay: "local",
+        change: [
+            "  selector:\n    app.kubernetes.io/instance: httpserver\n    app.kubernetes.io/name: httpserver\n  traffic",
+            "  selector:\n    app: httpserver\n  traffic",
+        ],
+        refused_by: rules::check,
+        message: "the Service selects no pod",
+    },
+    Defect {
+        name: "a port name that does not exist",
+        overlay: "local",
+        change: ["    targetPort: http\n", "    targetPort: web\n"],
+        refused_by: rules::check,
+        message: "the Service's port String(\"web\") is no port of the pods it selects",
+    },
+    Defect {
+        name: "replicas beside an autoscaler",
+        overlay: "production",
+        change: ["  revisionHistoryLimit:", "  replicas: 3\n  revisionHistoryLimit:"],
+        refused_by: rules::check,
+        message: "the Deployment has replicas beside a HorizontalPodAutoscaler",
+    },
+    Defect {
+        name: "a version in the labels that is not the ConfigMap's",
+        overlay: "local",
+        change: ["  SPIN_VARIABLE_VERSION: v0.1.0", "  SPIN_VARIABLE_VERSION: v0.2.0"],
+        refused_by: rules::check,
+        message: "labelled with version \"v0.1.0\", but the ConfigMap has \"v0.2.0\"",
+    },
+    Defect {
+        name: "no limit for the memory",
+        overlay: "local",
+        change: ["            memory: 256Mi\n", ""],
+        refused_by: tools::kube_score,
+        message: "Memory limit is not set",
+    },
+    Defect {
+        name: "privilege escalation",
+        overlay: "production",
+        change: ["allowPrivilegeEscalation: false", "allowPrivilegeEscalation: true"],
+        refused_by: tools::checkov,
+        message: "CKV_K8S_20",
+    },
+];
+
+pub fn trials() -> Vec<Trial> {
+    DEFECTS.iter().map(|defect| Trial::test(format!("refused: {}", defect.name), || defect.is_refused())).collect()
+}
+
+impl Defect {
+    fn is_refused(&self) -> Result<(), Failed> {
+        let good = rendering::build(&Path::new("manifests/overlays").join(self.overlay))?;
+        let [there, instead] = self.change;
+        if good.matches(there).count() != 1 {
+            return Err(format!(
+                "stands {} times in the rendering, expected once: {there:?}",
+                good.matches(there).count()
+            )
+            .into());
+        }
+        match (self.refused_by)(&good.replace(there, instead)) {
+            Ok(()) => Err("the check did not see it".into()),
+            Err(message) if message.contains(self.message) => Ok(()),
+            Err(message) => Err(format!("expected {:?} in what the check says: {message}", self.message).into()),
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! What is known about `manifests/` and `runtimeclass/` without a cluster.
+//!
+//! Everything that can be made of them is rendered ([`rendering`]) and given to tools that know Kubernetes ([`tools`]), to our
+//! own rules over typed objects ([`rules`]), and, for the values of the variables, to the server itself ([`readiness`]). That
+//! these checks refuse what they are there for is tested with defects put in by hand ([`defects`]).
+
+mod command;
+mod defects;
+mod objects;
+mod readiness;
+mod rendering;
+mod rules;
+mod tools;
+
+use std::env;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use libtest_mimic::{Arguments, Failed, Trial};
+use rendering::Rendering;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::from_args();
+    // Every path here is relative to the root of the repository; cargo starts tests in their package's folder.
+    env::set_current_dir("../..").expect("this package lies two folders deep");
+    // The report of a trial has the message; printed at once as well, it would stand between those of other trials.
+    std::panic::set_hook(Box::new(|_| {}));
+    let mut trials = Vec::new();
+    for rendering in rendering::all() {
+        trials.extend(trials_of(&Arc::new(rendering)));
+    }
+    trials.push(Trial::test("kustomize: the order of components does not matter", rendering::order_does_not_matter));
+    trials.extend(defects::trials());
+    trials.extend(command::trials());
+    libtest_mimic::run(&arguments, trials).exit_code()
+}
+
+/// Says yes, or everything that is wrong with a rendering.
+type Check = fn(&str) -> Result<(), String>;
+
+fn trials_of(rendering: &Arc<Rendering>) -> Vec<Trial> {
+    let mut checks: Vec<(&str, Check)> = vec![
+        ("kustomize", |_| Ok(())),
+        ("kubernetes-validate", tools::kubernetes_validate),
+        ("kube-score", tools::kube_score),
+        ("checkov", tools::checkov),
+        ("rules", rules::check),
+    ];
+    if rendering.name.starts_with("overlays/") {
+        checks.push(("readyz", readiness::check));
+    }
+    let trial = |(tool, check): (&str, Check)| {
+        let rendering = Arc::clone(rendering);
+        Trial::test(format!("{tool}: {}", rendering.name), move || {
+            let text = rendering.text.as_ref().map_err(Failed::from)?;
+            check(text).map_err(Failed::from)
+        })
+    };
+    checks.into_iter().map(trial).collect()
+}

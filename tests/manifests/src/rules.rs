@@ -1,0 +1,32 @@
+//! Our own rules over typed objects: what no tool knows.
+
+mod exec;
+mod labels;
+mod references;
+mod routes;
+mod variables;
+mod workload;
+
+use crate::objects::Objects;
+
+/// What is wrong by one rule: a sentence for each fault.
+type Faults = Result<Vec<String>, String>;
+
+/// Every rule; all faults in one message.
+pub fn check(rendered: &str) -> Result<(), String> {
+    let objects = Objects::parse(rendered)?;
+    let rules: [fn(&Objects) -> Faults; 6] =
+        [references::check, routes::check, variables::check, workload::check, exec::check, labels::check];
+    let mut faults = Vec::new();
+    for rule in rules {
+        faults.extend(rule(&objects)?);
+    }
+    if faults.is_empty() { Ok(()) } else { Err(faults.join("\n")) }
+}
+
+/// A fault, unless `holds`.
+fn require(faults: &mut Vec<String>, holds: bool, fault: impl FnOnce() -> String) {
+    if !holds {
+        faults.push(fault());
+    }
+}

@@ -1,0 +1,85 @@
+//! Tools that know Kubernetes, with each exception beside its reason.
+
+use std::fs;
+use std::process::Command;
+
+use test_support::artifacts;
+
+use crate::objects::Objects;
+
+/// The five newest minor versions that this version of kubernetes-validate has schemas of.
+const KUBERNETES: [&str; 5] = ["1.33", "1.34", "1.35", "1.36", "1.37"];
+
+/// The group of the kinds that are not Kubernetes' own, so that kubernetes-validate has no schemas of them.
+const GATEWAY_API: &str = "gateway.networking.k8s.io/";
+
+/// What kube-score would have otherwise, and why it does not get it.
+const KUBE_SCORE_EXCEPTIONS: [(&str, &str); 3] = [
+    // A limit slows down the start, when the component is compiled, and every burst.
+    ("--ignore-container-cpu-limit", ""),
+    // The image's tag is immutable: `cargo xtask manifests` refuses `latest`.
+    ("--ignore-test", "container-image-pull-policy"),
+    // Pods are spread by topologySpreadConstraints; a required anti-affinity blocks rollouts where replicas ≥ nodes.
+    ("--ignore-test", "deployment-has-host-podantiaffinity"),
+];
+
+/// One replica, on purpose.
+const LOCAL: (&str, &str) = ("--ignore-test", "deployment-replicas");
+
+/// What checkov would have otherwise, and why it does not get it.
+const CHECKOV_EXCEPTIONS: [&str; 3] = [
+    // CPU limits: as for kube-score.
+    "CKV_K8S_11",
+    // Image pull policy `Always`: as for kube-score.
+    "CKV_K8S_15",
+    // Image by digest: whoever deploys gives one, by `cargo xtask manifests --image NAME@DIGEST`.
+    "CKV_K8S_43",
+];
+
+/// Strictly against the schemas of each version: a misspelled field is an error.
+pub fn kubernetes_validate(rendered: &str) -> Result<(), String> {
+    let documents: Vec<_> = rendered.split("\n---\n").filter(|document| !document.contains(GATEWAY_API)).collect();
+    let validate = |version| {
+        let mut command = Command::new(artifacts::tool("kubernetes-validate"));
+        command.args(["--strict", "--quiet", "--kubernetes-version", version]);
+        run(command, &documents.join("\n---\n")).map_err(|error| format!("Kubernetes {version}: {error}"))
+    };
+    KUBERNETES.into_iter().try_for_each(validate)
+}
+
+/// No finding, not even a warning.
+pub fn kube_score(rendered: &str) -> Result<(), String> {
+    let mut command = Command::new(artifacts::tool("kube-score"));
+    command.args(["score", "--kubernetes-version=v1.33", "--exit-one-on-warning", "--output-format=ci"]);
+    for (option, value) in KUBE_SCORE_EXCEPTIONS.into_iter().chain(is_single(rendered).then_some(LOCAL)) {
+        command.arg(option).args((!value.is_empty()).then_some(value));
+    }
+    let result = run(command, rendered);
+    result.map_err(|output| output.lines().filter(|line| !line.starts_with("[OK]")).collect::<Vec<_>>().join("\n"))
+}
+
+/// No finding.
+pub fn checkov(rendered: &str) -> Result<(), String> {
+    let mut command = Command::new(artifacts::tool("checkov"));
+    // Without downloads it only lacks links to documentation.
+    command.args(["--framework", "kubernetes", "--compact", "--quiet", "--skip-download", "--skip-check"]);
+    command.args([&CHECKOV_EXCEPTIONS.join(","), "--file"]);
+    run(command, rendered)
+}
+
+fn is_single(rendered: &str) -> bool {
+    let objects = Objects::parse(rendered).expect("kustomize writes YAML");
+    objects.values().iter().any(|object| object["spec"]["replicas"] == 1)
+}
+
+/// Runs a tool on a file with this content; what it prints is the error.
+fn run(mut command: Command, content: &str) -> Result<(), String> {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let file = folder.path().join("rendered.yaml");
+    fs::write(&file, content).expect("a temporary folder takes files");
+    let output = command.arg(&file).output().map_err(|error| format!("cannot run {command:?}: {error}"))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    Err(String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr))
+}
