@@ -4,21 +4,52 @@
 //! the component's SHA-256 with the engine's version and settings, so that nothing is ever loaded into another engine.
 //! An entry that is foreign, writable by others, a link, truncated or altered is thrown away and made again.
 
+mod entry;
+
 use std::fs::{self, DirBuilder, File};
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::io::{self, Read, Write};
+use std::io::{self, Read, Seek, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use rustix::fs::OFlags;
 use rustix::process::geteuid;
 use sha2::{Digest, Sha256};
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
+use crate::engine;
+use crate::options::Limits;
+pub use entry::Entry;
+
 /// The length of the digest that each entry starts with, bytes.
 const DIGEST: usize = 32;
+
+/// Where the machine code of a component comes from.
+#[derive(Debug, Clone, Copy)]
+pub enum Code<'a> {
+    /// From the compiler, each time.
+    Compiler,
+    /// From a folder, which also gets what had to be compiled.
+    Cache(&'a Cache),
+    /// From one entry of a cache, opened by somebody who could reach it.
+    Entry(&'a Entry),
+}
+
+impl Code<'_> {
+    /// The component `wasm` for `engine`.
+    ///
+    /// # Errors
+    /// `wasm` is no component.
+    pub(crate) fn load(&self, engine: &Engine, wasm: &[u8]) -> Result<Component> {
+        match self {
+            Self::Compiler => compile(engine, wasm),
+            Self::Cache(cache) => cache.load(engine, wasm),
+            Self::Entry(entry) => entry.load(engine, wasm),
+        }
+    }
+}
 
 /// A folder of compiled components.
 #[derive(Debug, Clone)]
@@ -27,6 +58,12 @@ pub struct Cache {
 }
 
 impl Cache {
+    /// The cache in `folder`, which is made with its first entry.
+    #[must_use]
+    pub fn at(folder: PathBuf) -> Self {
+        Self { folder }
+    }
+
     /// The user's: `$XDG_CACHE_HOME/httpserver/compiled`, else `$HOME/.cache/httpserver/compiled`; none without either.
     #[must_use]
     pub fn of_user() -> Option<Self> {
@@ -35,12 +72,46 @@ impl Cache {
         Some(Self { folder: base.join("httpserver/compiled") })
     }
 
+    /// Opens the entry of the component `wasm` for guests with `limits`, compiled first if there is no good one, and removes
+    /// all but the newest `keep` entries.
+    ///
+    /// # Errors
+    /// `wasm` is no component, or the folder cannot be used.
+    pub fn open(&self, wasm: &[u8], limits: &Limits, keep: usize) -> Result<Entry> {
+        let engine = engine::engine(limits)?;
+        let name = key(&engine, wasm);
+        let path = self.path(&name);
+        if let Err(error) = self.read_trusted(&path) {
+            eprintln!("httpserver: compiling again, not using `{}`: {error:#}", path.display());
+            remove(&path)?;
+        }
+        if !path.exists() {
+            self.store(&path, &compile(&engine, wasm)?)?;
+            self.prune(keep)?;
+        }
+        Ok(Entry::new(name, self.open_trusted(&path)?.context("it is gone")?))
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.join(format!("{name}.cwasm"))
+    }
+
+    fn prune(&self, keep: usize) -> Result<()> {
+        let entries = fs::read_dir(&self.folder)?.map(|entry| {
+            let path = entry?.path();
+            Ok((fs::symlink_metadata(&path)?.modified()?, path))
+        });
+        let mut entries = entries.collect::<io::Result<Vec<_>>>()?;
+        entries.sort();
+        entries.iter().rev().skip(keep).try_for_each(|(_, path)| remove(path))
+    }
+
     /// The component `wasm` for `engine`: from its entry if there is a good one, else compiled, and kept.
     ///
     /// # Errors
     /// `wasm` is no component. A cache that cannot be used is a line on stderr, never an error.
-    pub fn load(&self, engine: &Engine, wasm: &[u8]) -> Result<Component> {
-        let entry = self.folder.join(format!("{}.cwasm", key(engine, wasm)));
+    fn load(&self, engine: &Engine, wasm: &[u8]) -> Result<Component> {
+        let entry = self.path(&key(engine, wasm));
         match self.load_entry(engine, &entry) {
             Ok(Some(component)) => return Ok(component),
             Ok(None) => {}
@@ -62,31 +133,30 @@ impl Cache {
                 return Err(error);
             }
         };
-        // SAFETY: `deserialize` runs what it is given. These bytes were written by `store`: their file and its folder belong to
-        // this user, nobody else may write to either, and the digest says that they are whole.
-        let component = unsafe { Component::deserialize(engine, &code) };
+        // SAFETY: `read_trusted` gave these bytes.
+        let component = unsafe { deserialize(engine, &code) };
         component.map(Some).or_else(|error| {
             remove(entry)?;
-            bail!("{error:#}")
+            Err(error)
         })
     }
 
     /// The code of `entry`, `None` if there is no such file, an error if it must not be trusted.
     fn read_trusted(&self, entry: &Path) -> Result<Option<Vec<u8>>> {
+        self.open_trusted(entry)?.map(|file| read_whole(&file)).transpose()
+    }
+
+    /// The file of `entry`, `None` if there is none, an error if it must not be trusted.
+    fn open_trusted(&self, entry: &Path) -> Result<Option<File>> {
         let open = File::options().read(true).custom_flags(OFlags::NOFOLLOW.bits().cast_signed()).open(entry);
-        let mut file = match open {
+        let file = match open {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(error).context("cannot open it without following a link"),
         };
         ensure_ours(&fs::symlink_metadata(&self.folder)?).context("its folder")?;
         ensure_ours(&file.metadata()?)?;
-        let mut bytes = Vec::new();
-        file.read_to_end(&mut bytes)?;
-        ensure!(bytes.len() > DIGEST, "it is truncated");
-        let code = bytes.split_off(DIGEST);
-        ensure!(Sha256::digest(&code).as_slice() == bytes, "its digest is wrong");
-        Ok(Some(code))
+        Ok(Some(file))
     }
 
     /// Writes a whole entry under a temporary name, then gives it its own: a reader sees all of it or nothing.
@@ -107,11 +177,32 @@ impl Cache {
     }
 }
 
+/// The code in the file of an entry.
+fn read_whole(mut file: &File) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    file.rewind()?;
+    file.read_to_end(&mut bytes)?;
+    ensure!(bytes.len() > DIGEST, "it is truncated");
+    let code = bytes.split_off(DIGEST);
+    ensure!(Sha256::digest(&code).as_slice() == bytes, "its digest is wrong");
+    Ok(code)
+}
+
+/// The component whose machine code `store` wrote.
+///
+/// # Safety
+/// The code runs unchecked. It must come from `read_whole` on a file from `open_trusted`: that file and its folder belong to this
+/// user, nobody else may write to either, and the digest says that the code is whole.
+unsafe fn deserialize(engine: &Engine, code: &[u8]) -> Result<Component> {
+    // SAFETY: `store` wrote these bytes, says the caller.
+    unsafe { Component::deserialize(engine, code) }.map_err(|error| anyhow::anyhow!("{error:#}"))
+}
+
 /// Compiles `wasm` without any cache.
 ///
 /// # Errors
 /// `wasm` is no component.
-pub(crate) fn compile(engine: &Engine, wasm: &[u8]) -> Result<Component> {
+fn compile(engine: &Engine, wasm: &[u8]) -> Result<Component> {
     Component::from_binary(engine, wasm).map_err(|error| {
         anyhow::anyhow!("not a WebAssembly component: {error:#}; build one for the target wasm32-wasip2")
     })

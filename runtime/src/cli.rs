@@ -6,6 +6,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser};
+use httpserver_runtime::options::Limits;
+
+/// [`Limits::DEFAULT`], as the type that refuses 0.
+const DEFAULT_MEMORY: NonZeroUsize = NonZeroUsize::new(Limits::DEFAULT.memory).unwrap();
 
 /// Runs a Spin HTTP application without Spin.
 #[derive(Debug, Parser)]
@@ -50,11 +54,11 @@ pub(crate) struct Up {
     pub(crate) read_timeout: Duration,
 
     /// Requests served at one time; one more is answered 503
-    #[arg(long, value_name = "N", env = "SPIN_MAX_INSTANCE_COUNT", default_value = "1000")]
+    #[arg(long, value_name = "N", env = "SPIN_MAX_INSTANCE_COUNT", default_value_t = Limits::DEFAULT.instances)]
     pub(crate) max_instances: NonZeroU32,
 
     /// Linear memory of one instance
-    #[arg(long, value_name = "BYTES", env = "SPIN_MAX_INSTANCE_MEMORY", default_value = "67108864")]
+    #[arg(long, value_name = "BYTES", env = "SPIN_MAX_INSTANCE_MEMORY", default_value_t = DEFAULT_MEMORY)]
     pub(crate) max_instance_memory: NonZeroUsize,
 
     /// Serving threads [default: one per core]
@@ -71,4 +75,17 @@ fn seconds(text: &str) -> Result<Duration, String> {
     let wrong = "expected seconds, as in `30` or `0.5`";
     let seconds = text.parse().map_err(|_| wrong)?;
     Duration::try_from_secs_f64(seconds).map_err(|_| wrong.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use httpserver_runtime::options::Timeouts;
+
+    #[test]
+    fn the_timeouts_shown_by_help_are_the_librarys() {
+        let Command::Up(up) = Command::parse_from(["httpserver", "up"]);
+        let Timeouts { request, read, drain } = Timeouts::DEFAULT;
+        assert_eq!((up.request_timeout, up.read_timeout, up.drain_timeout), (request, read, drain));
+    }
 }

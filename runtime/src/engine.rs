@@ -8,7 +8,7 @@ use wasmtime::component::{Component, HasSelf, Linker};
 use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
 use wasmtime_wasi_http::p2::bindings::ProxyPre;
 
-use crate::cache::{Cache, compile};
+use crate::cache::Code;
 use crate::guest::State;
 use crate::manifest::{Manifest, check_source};
 use crate::options::Limits;
@@ -35,20 +35,21 @@ const TABLE_ELEMENTS: usize = 10_000;
 ///
 /// # Errors
 /// No such file, no component, an import that this runtime does not have, or no `wasi:http/incoming-handler` export.
-pub(crate) fn load(manifest: &Manifest, limits: &Limits, cache: Option<&Cache>) -> Result<ProxyPre<State>> {
+pub(crate) fn load(manifest: &Manifest, limits: &Limits, code: Code<'_>) -> Result<ProxyPre<State>> {
     check_source(manifest)?;
     let engine = engine(limits)?;
     let source = manifest.source.display();
     let wasm = std::fs::read(&manifest.source).with_context(|| format!("cannot read the component `{source}`"))?;
-    let component = match cache {
-        Some(cache) => cache.load(&engine, &wasm),
-        None => compile(&engine, &wasm),
-    };
+    let component = code.load(&engine, &wasm);
     link(&engine, &component.with_context(|| format!("cannot load the component `{source}`"))?)
         .with_context(|| format!("cannot run the component `{}` (`{source}`)", manifest.component))
 }
 
-fn engine(limits: &Limits) -> Result<Engine> {
+/// An engine with room for as many guests as `limits` says.
+///
+/// # Errors
+/// There is no such room.
+pub(crate) fn engine(limits: &Limits) -> Result<Engine> {
     let instances = limits.instances.get();
     let mut pool = PoolingAllocationConfig::default();
     pool.total_component_instances(instances)

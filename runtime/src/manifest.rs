@@ -57,8 +57,16 @@ impl Manifest {
                 path.display()
             )
         })?;
+        Self::of_text(&text, path)
+    }
+
+    /// Validates `text`, which was read from `path`.
+    ///
+    /// # Errors
+    /// The text is no TOML (with line and column), or asks for what only Spin has (with the line).
+    pub fn of_text(text: &str, path: &Path) -> Result<Self> {
         let folder = path.parent().unwrap_or(Path::new(""));
-        Self::parse(&text, folder).map_err(|problem| problem.at(path, &text))
+        Self::parse(text, folder).map_err(|problem| problem.at(path, text))
     }
 
     fn parse(text: &str, folder: &Path) -> Result<Self, Problem> {

@@ -20,6 +20,17 @@ pub struct Options {
     pub limits: Limits,
 }
 
+impl Timeouts {
+    /// What `httpserver up` gives unasked.
+    pub const DEFAULT: Self =
+        Self { request: Duration::from_secs(30), read: Duration::from_secs(30), drain: Duration::from_secs(30) };
+}
+
+impl Limits {
+    /// What Spin gives unasked where it says so: 1000 instances. Memory: far more than a small service takes.
+    pub const DEFAULT: Self = Self { instances: NonZeroU32::new(1000).unwrap(), memory: 64 << 20 };
+}
+
 /// PEM files of a certificate chain and its private key.
 #[derive(Debug, Clone)]
 pub struct TlsFiles {

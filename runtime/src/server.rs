@@ -12,7 +12,7 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::cache::Cache;
+use crate::cache::Code;
 use crate::connection::Connections;
 use crate::guest::Guest;
 use crate::manifest::Manifest;
@@ -45,14 +45,14 @@ impl Server {
     ///
     /// # Errors
     /// The component is not there, is none, or imports what this runtime does not have; the TLS files or the address are no good.
-    pub fn bind(manifest: &Manifest, variables: Variables, options: &Options, cache: Option<&Cache>) -> Result<Self> {
+    pub fn bind(manifest: &Manifest, variables: Variables, options: &Options, code: Code<'_>) -> Result<Self> {
         let tls = options.tls.as_ref().map(tls::acceptor).transpose()?;
-        let instance = engine::load(manifest, &options.limits, cache)?;
+        let instance = engine::load(manifest, &options.limits, code)?;
         let (address, listeners) = listen(options.listen, options.threads.get()).map_err(|error| match error.kind() {
             ErrorKind::AddrInUse => {
-                anyhow!("cannot listen on {}: another server has that address; stop it, or choose another with `--listen 127.0.0.1:0`", options.listen)
+                anyhow!("cannot listen on {}: another server has that address; stop it, or choose another with `--listen` or SPIN_HTTP_LISTEN_ADDR, port 0 for a free one", options.listen)
             }
-            _ => anyhow!("cannot listen on {}: {error}; choose another address with `--listen`", options.listen),
+            _ => anyhow!("cannot listen on {}: {error}; choose another address with `--listen` or SPIN_HTTP_LISTEN_ADDR", options.listen),
         })?;
         let service = Service {
             guest: Guest::new(instance, variables, &options.limits, &options.timeouts),
@@ -76,6 +76,12 @@ impl Server {
     #[must_use]
     pub fn draining(&self) -> CancellationToken {
         self.connections.draining.clone()
+    }
+
+    /// How long a drain may take.
+    #[must_use]
+    pub fn drain_timeout(&self) -> Duration {
+        self.drain_timeout
     }
 
     /// Starts serving.
