@@ -1,6 +1,6 @@
 //! The compiler that makes the components: which there is, and how to call it.
 
-mod debian;
+pub mod debian;
 mod rustup;
 
 use std::{
@@ -15,6 +15,10 @@ use crate::{project, step::Steps};
 
 /// What the components are compiled for.
 pub const TARGET: &str = "wasm32-wasip2";
+
+/// Why Debian's packages are wanted.
+const NO_COMPILER: &str =
+    "no compiler for wasm32-wasip2: rustup could not add it (`rustup target add wasm32-wasip2` shows why)";
 
 /// What a component does when it panics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -62,7 +66,7 @@ impl Toolchain {
             if rustup::add(flavour) && rustup::can_make(&sysroot, flavour) {
                 return Ok(Self::Rustup);
             }
-            debian::install(steps, &debian::COMPILER)?;
+            debian::install(steps, &debian::COMPILER, NO_COMPILER)?;
         }
         debian::check_version()?;
         Ok(Self::Debian { linkers: rustup::linkers(&sysroot)? })
@@ -86,7 +90,9 @@ impl Toolchain {
     /// Adds what `clippy` needs on top.
     pub fn add_clippy(&self, steps: &mut Steps) -> Result<()> {
         match self {
-            Self::Debian { .. } if !debian::has(&debian::CLIPPY) => debian::install(steps, &debian::CLIPPY),
+            Self::Debian { .. } if !debian::has(&debian::CLIPPY) => {
+                debian::install(steps, &debian::CLIPPY, NO_COMPILER)
+            }
             _ => Ok(()),
         }
     }

@@ -58,32 +58,28 @@ pub fn has(packages: &[&str]) -> bool {
     })
 }
 
-/// Installs `packages`, or says what to type where that needs another user.
-pub fn install(steps: &mut Steps, packages: &[&str]) -> Result<()> {
+/// Installs `packages` because of what is `missing`, or says what to type where that needs another user.
+pub fn install(steps: &mut Steps, packages: &[&str], missing: &str) -> Result<()> {
     let apt_get = |arguments: &[&str]| {
         let mut command = Command::new("apt-get");
         command.args(arguments).env("DEBIAN_FRONTEND", "noninteractive");
         command
     };
     if apt_get(&["--version"]).output().is_err() {
-        bail!(
-            "no compiler for {0}: rustup could not add it, and this is not Debian, whose packages would do; \
-             type `rustup target add {0}` to see why",
-            super::TARGET
-        );
+        bail!("{missing}; and this is not Debian, whose packages would do: {}", packages.join(", "));
     }
     if !rustix::process::geteuid().is_root() {
         bail!(
-            "no compiler for {}: rustup could not add it; Debian's packages will do, type `sudo apt-get update && \
-             sudo apt-get install --no-install-recommends {}`, then the same command again",
-            super::TARGET,
+            "{missing}; Debian's packages will do, type `sudo apt-get update && sudo apt-get install \
+             --no-install-recommends {}`, then the same command again",
             packages.join(" ")
         );
     }
     steps.run("reading Debian's package lists", "", &mut apt_get(&["update"]))?;
-    // Another Rust in /usr/bin stands in the way of these packages; whoever put it there decides, not apt.
+    // Another Rust in /usr/bin stands in the way of Debian's; whoever put it there decides, not apt.
     let install = ["install", "--yes", "--no-install-recommends", "--no-remove"];
-    steps.run("installing Debian's compiler", "about 1 min", apt_get(&install).args(packages))
+    let what = format!("installing {}", packages.join(", "));
+    steps.run(&what, "about 1 min", apt_get(&install).args(packages))
 }
 
 /// An error if the installed compiler is too old for this workspace.
