@@ -51,7 +51,7 @@ pub fn test_guest(steps: &mut Steps, toolchain: &Toolchain) -> Result<PathBuf> {
 
 /// Builds the embedded runtime's binary.
 pub fn runtime(steps: &mut Steps) -> Result<PathBuf> {
-    let mut cargo = project::host_cargo("build", &["httpserver-runtime"]);
+    let mut cargo = project::host_cargo("build", &[project::RUNTIME]);
     steps.run("building the runtime", "first time about 5 min", cargo.args(["--bin", "httpserver"]))?;
     Ok(project::target().join("host/httpserver"))
 }

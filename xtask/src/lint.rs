@@ -3,7 +3,7 @@
 use anyhow::Result;
 
 use crate::{
-    fmt, project,
+    fmt, project, shim,
     step::Steps,
     toolchain::{Flavour, Toolchain},
     tools,
@@ -12,6 +12,7 @@ use crate::{
 /// Format, clippy for the host and for Wasm, documentation, and what the dependencies bring along.
 pub fn run(steps: &mut Steps) -> Result<()> {
     fmt::run(steps, true)?;
+    shim::prerequisites(steps)?;
     for packages in project::HOST_PACKAGES {
         let mut cargo = project::host_cargo("clippy", packages);
         cargo.args(["--all-targets", "--", "-Dwarnings"]);

@@ -8,6 +8,7 @@ mod lint;
 mod manifests;
 mod project;
 mod setup;
+mod shim;
 mod step;
 mod test;
 mod toolchain;
@@ -63,6 +64,8 @@ enum Command {
         #[arg(last = true, value_name = "ARGUMENTS")]
         arguments: Vec<OsString>,
     },
+    /// Build the containerd shim: target/host/containerd-shim-wasmtime-spin-v1
+    Shim(shim::Arguments),
     /// Install what the other commands need: the Wasm toolchain and pinned tools
     Setup,
     /// Format the sources
@@ -87,6 +90,7 @@ fn main() -> ExitCode {
         Command::Manifests(arguments) => manifests::run(&mut steps, &arguments),
         Command::Test { url: Some(url), arguments } => test::against(&mut steps, &url, &arguments),
         Command::Test { url: None, arguments } => test::run(&mut steps, &arguments),
+        Command::Shim(arguments) => shim::run(&mut steps, &arguments),
         Command::Setup => setup::run(&mut steps),
         Command::Fmt { check } => fmt::run(&mut steps, check),
         Command::Lint => lint::run(&mut steps),

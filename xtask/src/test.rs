@@ -12,7 +12,7 @@ use std::{
 use anyhow::{Context, Result, ensure};
 
 use crate::{
-    build, project,
+    build, project, shim,
     step::{Steps, seconds},
     toolchain::{Flavour, Toolchain},
     tools::OF_TESTS,
@@ -31,6 +31,7 @@ pub fn run(steps: &mut Steps, arguments: &[OsString]) -> Result<()> {
         ("HTTPSERVER_IMAGE", build::image_maker(steps)?),
     ];
     let tools = tools(steps)?;
+    shim::prerequisites(steps)?;
     for packages in project::HOST_PACKAGES {
         let mut cargo = project::host_cargo("test", packages);
         steps.run(&format!("building the tests of {}", packages.join(", ")), "", cargo.arg("--no-run"))?;

@@ -1,0 +1,155 @@
+//! The container's environment, as Spin's shim reads it, and one variable of our own.
+
+use std::fmt::Display;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::num::{NonZeroU32, NonZeroUsize};
+use std::str::FromStr;
+use std::thread::available_parallelism;
+use std::time::Duration;
+
+use anyhow::{Result, anyhow};
+use httpserver_runtime::options::{Limits, Options, Timeouts};
+use oci_spec::runtime::Spec;
+
+/// Where Spin's shim listens unasked.
+const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::UNSPECIFIED), 80);
+
+/// How long a drain may take, seconds: of Kubernetes' default grace period of 30 it leaves 10 for a `preStop` hook.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// The variables of the container. The process's own are the shim's.
+pub struct Environment<'a>(&'a [String]);
+
+impl<'a> Environment<'a> {
+    /// What `spec` gives its process.
+    pub fn of(spec: &'a Spec) -> Self {
+        Self(spec.process().as_ref().and_then(|process| process.env().as_deref()).unwrap_or_default())
+    }
+
+    /// The value of `name`, the last if it is given twice.
+    pub fn get(&self, name: &str) -> Option<String> {
+        let values = self.0.iter().rev().filter_map(|pair| pair.split_once('='));
+        values.into_iter().find(|(key, _)| *key == name).map(|(_, value)| value.to_owned())
+    }
+
+    fn parse<T: FromStr>(&self, name: &str, default: T, expected: impl Display) -> Result<T> {
+        match self.get(name) {
+            None => Ok(default),
+            Some(value) => value.parse().map_err(|_| anyhow!("{name} is `{value}`, expected {expected}")),
+        }
+    }
+}
+
+/// How to serve.
+///
+/// # Errors
+/// A variable has a value that makes no sense.
+pub fn options(spec: &Spec) -> Result<Options> {
+    let environment = &Environment::of(spec);
+    let drain = environment.parse(
+        "HTTPSERVER_DRAIN_TIMEOUT",
+        DRAIN_TIMEOUT.as_secs(),
+        "whole seconds, less than terminationGracePeriodSeconds, as in `20`",
+    )?;
+    Ok(Options {
+        listen: environment.parse("SPIN_HTTP_LISTEN_ADDR", LISTEN, "IP:PORT, as in `0.0.0.0:8080`")?,
+        tls: None,
+        threads: threads(spec),
+        timeouts: Timeouts { drain: Duration::from_secs(drain), ..Timeouts::DEFAULT },
+        limits: limits(environment)?,
+    })
+}
+
+/// One thread for each CPU that the container may use, a started one included: more would only be throttled.
+fn threads(spec: &Spec) -> NonZeroUsize {
+    // Reads the limit too, but only where the container has the cgroups mounted.
+    let available = available_parallelism().unwrap_or(NonZeroUsize::MIN);
+    cpu_limit(spec).map_or(available, |limit| available.min(limit))
+}
+
+fn cpu_limit(spec: &Spec) -> Option<NonZeroUsize> {
+    let cpu = spec.linux().as_ref()?.resources().as_ref()?.cpu().as_ref()?;
+    // -1 is no limit.
+    let quota = u64::try_from(cpu.quota()?).ok()?;
+    let period = cpu.period().filter(|&period| period > 0)?;
+    NonZeroUsize::new(usize::try_from(quota.div_ceil(period)).ok()?)
+}
+
+/// What guests may take.
+///
+/// # Errors
+/// A variable has a value that makes no sense.
+pub fn limits(environment: &Environment<'_>) -> Result<Limits> {
+    let Limits { instances, memory } = Limits::DEFAULT;
+    let memory = NonZeroUsize::new(memory).expect("a default is not 0");
+    Ok(Limits {
+        instances: environment.parse::<NonZeroU32>(
+            "SPIN_MAX_INSTANCE_COUNT",
+            instances,
+            "a number of requests, at least 1, as in `1000`",
+        )?,
+        memory: environment
+            .parse::<NonZeroUsize>("SPIN_MAX_INSTANCE_MEMORY", memory, "bytes, at least 1, as in `67108864`")?
+            .get(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use oci_spec::runtime::{LinuxBuilder, LinuxCpuBuilder, LinuxResourcesBuilder, ProcessBuilder, SpecBuilder};
+
+    use super::*;
+
+    fn read(pairs: &[&str]) -> Result<Options> {
+        let pairs: Vec<_> = pairs.iter().map(|&pair| pair.to_owned()).collect();
+        let process = ProcessBuilder::default().env(pairs).build().unwrap();
+        options(&SpecBuilder::default().process(process).build().unwrap())
+    }
+
+    #[test]
+    fn the_cpu_limit_bounds_the_threads() {
+        let limit = |quota: i64| {
+            let cpu = LinuxCpuBuilder::default().quota(quota).period(100_000_u64).build().unwrap();
+            let resources = LinuxResourcesBuilder::default().cpu(cpu).build().unwrap();
+            let linux = LinuxBuilder::default().resources(resources).build().unwrap();
+            cpu_limit(&SpecBuilder::default().linux(linux).build().unwrap()).map(NonZeroUsize::get)
+        };
+        assert_eq!([100_000, 20_000, 150_000, 400_000, -1].map(limit), [Some(1), Some(1), Some(2), Some(4), None]);
+    }
+
+    #[test]
+    fn unasked_it_serves_as_spins_shim_does() {
+        let options = read(&["PATH=/bin"]).unwrap();
+        assert_eq!(options.listen.to_string(), "0.0.0.0:80");
+        assert_eq!(options.limits.instances.get(), 1000);
+        assert_eq!(options.timeouts.drain, Duration::from_secs(20));
+    }
+
+    #[test]
+    fn each_variable_counts() {
+        let options = read(&[
+            "SPIN_HTTP_LISTEN_ADDR=1.2.3.4:5",
+            "SPIN_HTTP_LISTEN_ADDR=[::]:8080",
+            "SPIN_MAX_INSTANCE_COUNT=7",
+            "SPIN_MAX_INSTANCE_MEMORY=65536",
+            "HTTPSERVER_DRAIN_TIMEOUT=3",
+        ])
+        .unwrap();
+        assert_eq!(options.listen.to_string(), "[::]:8080", "the last of two");
+        assert_eq!((options.limits.instances.get(), options.limits.memory), (7, 65536));
+        assert_eq!(options.timeouts.drain, Duration::from_secs(3));
+    }
+
+    #[test]
+    fn a_bad_value_is_named_with_what_was_expected() {
+        for (pair, expected) in [
+            ("SPIN_HTTP_LISTEN_ADDR=localhost", "SPIN_HTTP_LISTEN_ADDR is `localhost`, expected IP:PORT"),
+            ("SPIN_MAX_INSTANCE_COUNT=0", "SPIN_MAX_INSTANCE_COUNT is `0`, expected a number"),
+            ("SPIN_MAX_INSTANCE_MEMORY=64M", "SPIN_MAX_INSTANCE_MEMORY is `64M`, expected bytes"),
+            ("HTTPSERVER_DRAIN_TIMEOUT=-1", "HTTPSERVER_DRAIN_TIMEOUT is `-1`, expected whole seconds"),
+        ] {
+            let error = read(&[pair]).unwrap_err().to_string();
+            assert!(error.starts_with(expected), "{error}");
+        }
+    }
+}

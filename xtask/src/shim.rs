@@ -1,0 +1,80 @@
+//! `cargo xtask shim`: builds the containerd shim, and gives it to this node's containerd or takes it away again.
+
+mod containerd;
+mod node;
+
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Result, ensure};
+use clap::Args;
+
+use crate::{project, step::Steps, toolchain::debian};
+use containerd::Version;
+use node::Node;
+
+/// The name that containerd looks for: its `runtime_type` is `io.containerd.wasmtime-spin.v1`.
+pub const BINARY: &str = "containerd-shim-wasmtime-spin-v1";
+
+/// What the shim needs to build, beyond Rust and a C compiler: for seccomp filters, and containerd's protocol.
+const PACKAGES: [&str; 3] = ["libseccomp-dev", "protobuf-compiler", "pkg-config"];
+
+#[derive(Args)]
+pub struct Arguments {
+    /// Also say what this would change for this node's containerd, and with --yes change it
+    #[arg(long)]
+    install: bool,
+
+    /// Say what it takes to undo --install, and with --yes undo it
+    #[arg(long, conflicts_with = "install")]
+    uninstall: bool,
+
+    /// Do what is said
+    #[arg(long)]
+    yes: bool,
+
+    /// The node's root folder, where that is not this system's
+    #[arg(long, value_name = "FOLDER", default_value = "/")]
+    root: PathBuf,
+
+    /// containerd's version, where it cannot be asked
+    #[arg(long, value_name = "VERSION")]
+    containerd: Option<Version>,
+}
+
+/// Builds, installs or uninstalls.
+pub fn run(steps: &mut Steps, arguments: &Arguments) -> Result<()> {
+    let node = Node::at(&arguments.root, arguments.containerd);
+    if arguments.uninstall {
+        return node.uninstall()?.apply(arguments.yes);
+    }
+    let binary = build(steps)?;
+    if arguments.install { node.install(&binary)?.apply(arguments.yes) } else { Ok(()) }
+}
+
+/// Installs what the shim needs to build, where it is not there yet; nothing where there can be no shim.
+pub fn prerequisites(steps: &mut Steps) -> Result<()> {
+    let present = succeeds("protoc", &["--version"]) && succeeds("pkg-config", &["--exists", "libseccomp"]);
+    if present || !cfg!(target_os = "linux") {
+        return Ok(());
+    }
+    let missing = "the shim needs protoc, pkg-config and the headers of libseccomp, not all of which are here";
+    debian::install(steps, &PACKAGES, missing)
+}
+
+/// Builds the shim's binary, what it needs installed first.
+pub fn build(steps: &mut Steps) -> Result<PathBuf> {
+    ensure!(cfg!(target_os = "linux"), "containerd's shims exist on Linux only");
+    prerequisites(steps)?;
+    let mut cargo = project::host_cargo("build", &[project::SHIM]);
+    steps.run("building the shim", "first time about 3 min, and 5 for the runtime", &mut cargo)?;
+    let binary = project::target().join("host").join(BINARY);
+    eprintln!("{}", project::shown(Path::new(&binary)));
+    Ok(binary)
+}
+
+fn succeeds(program: &str, arguments: &[&str]) -> bool {
+    Command::new(program).args(arguments).output().is_ok_and(|output| output.status.success())
+}

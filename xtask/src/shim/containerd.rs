@@ -1,0 +1,222 @@
+//! containerd's configuration: the handler `spin`, added and removed without touching anything else.
+
+use anyhow::{Context, Result, bail, ensure};
+use clap::ValueEnum;
+use toml_edit::{DocumentMut, Item, Table, value};
+
+/// The handler's name, as `runtimeclass/` has it.
+const HANDLER: &str = "spin";
+
+/// What makes containerd look for our binary.
+const RUNTIME_TYPE: &str = "io.containerd.wasmtime-spin.v1";
+
+/// A version of containerd, as far as its configuration goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Version {
+    /// 1.6 and 1.7: configuration version 2
+    #[value(name = "1.7")]
+    V1,
+    /// 2.0 and later: configuration version 3
+    #[value(name = "2")]
+    V2,
+}
+
+impl Version {
+    /// Of what `containerd --version` prints.
+    pub fn of_program(printed: &str) -> Option<Self> {
+        let version = printed
+            .split_whitespace()
+            .find(|word| word.trim_start_matches('v').contains('.') && !word.contains('/'))?;
+        match version.trim_start_matches('v').split('.').next()? {
+            "1" => Some(Self::V1),
+            "2" => Some(Self::V2),
+            _ => None,
+        }
+    }
+
+    /// Of the configuration files that it writes.
+    fn config(self) -> i64 {
+        match self {
+            Self::V1 => 2,
+            Self::V2 => 3,
+        }
+    }
+
+    /// The plugin that starts containers for the kubelet.
+    fn plugin(self) -> &'static str {
+        match self {
+            Self::V1 => "io.containerd.grpc.v1.cri",
+            Self::V2 => "io.containerd.cri.v1.runtime",
+        }
+    }
+
+    /// Of a configuration; containerd 2 reads version 2 as well.
+    fn of_config(document: &DocumentMut) -> Result<Self> {
+        match document.get("version").and_then(Item::as_integer) {
+            Some(2) => Ok(Self::V1),
+            Some(3) => Ok(Self::V2),
+            found => {
+                let found = found.map_or_else(|| "none".to_owned(), |version| version.to_string());
+                bail!("the configuration's `version` is {found}, expected 2 or 3; type `containerd config migrate`")
+            }
+        }
+    }
+}
+
+/// The configuration with our handler, from the one that there is; that one itself if it has the handler.
+///
+/// `version` is needed only where there is none, and asked for only then.
+///
+/// # Errors
+/// No such version, no TOML, or the handler belongs to another shim.
+pub fn add(text: Option<&str>, version: impl FnOnce() -> Result<Version>) -> Result<String> {
+    let mut document = match text {
+        Some(text) => parse(text)?,
+        None => parse(&format!("version = {}\n", version()?.config()))?,
+    };
+    let version = Version::of_config(&document)?;
+    let mut table = document.as_table_mut();
+    let systemd = uses_systemd(table, version);
+    for key in ["plugins", version.plugin(), "containerd", "runtimes"] {
+        let entry = table.entry(key).or_insert_with(|| {
+            let mut parent = Table::new();
+            parent.set_implicit(true);
+            Item::Table(parent)
+        });
+        table = entry.as_table_mut().with_context(|| format!("`{key}` is no table, expected one"))?;
+    }
+    if let Some(present) = table.get(HANDLER) {
+        let found = present.get("runtime_type").and_then(Item::as_str).unwrap_or("none");
+        ensure!(
+            found == RUNTIME_TYPE,
+            "there is a handler `{HANDLER}` already, its runtime_type is {found}, expected none or {RUNTIME_TYPE}: it is \
+             somebody else's; remove it first, or give ours another name by hand"
+        );
+        return Ok(text.unwrap_or_default().to_owned());
+    }
+    let mut handler = Table::new();
+    handler["runtime_type"] = value(RUNTIME_TYPE);
+    if systemd {
+        let mut options = Table::new();
+        options["SystemdCgroup"] = value(true);
+        handler["options"] = Item::Table(options);
+    }
+    table[HANDLER] = Item::Table(handler);
+    Ok(document.to_string())
+}
+
+/// The configuration without our handler; `None` if it has none of ours.
+///
+/// # Errors
+/// No TOML.
+pub fn remove(text: &str) -> Result<Option<String>> {
+    let mut document = parse(text)?;
+    let version = Version::of_config(&document)?;
+    let Some(runtimes) = document
+        .get_mut("plugins")
+        .and_then(|item| item.get_mut(version.plugin()))
+        .and_then(|item| item.get_mut("containerd")?.get_mut("runtimes")?.as_table_mut())
+    else {
+        return Ok(None);
+    };
+    if runtimes.get(HANDLER).and_then(|handler| handler.get("runtime_type")?.as_str()) != Some(RUNTIME_TYPE) {
+        return Ok(None);
+    }
+    runtimes.remove(HANDLER);
+    Ok(Some(document.to_string()))
+}
+
+/// Whether containers' cgroups are systemd's: what runc is told, all must be.
+fn uses_systemd(document: &Table, version: Version) -> bool {
+    let runc = document
+        .get("plugins")
+        .and_then(|item| item.get(version.plugin())?.get("containerd")?.get("runtimes")?.get("runc"));
+    runc.and_then(|runc| runc.get("options")?.get("SystemdCgroup")?.as_bool()) == Some(true)
+}
+
+fn parse(text: &str) -> Result<DocumentMut> {
+    text.parse().context("it is no TOML")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const V2: &str = r#"# kept
+version = 2
+[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
+  runtime_type = "io.containerd.runc.v2" # kept too
+  [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc.options]
+    SystemdCgroup = true
+[debug]
+level = "info"
+"#;
+
+    fn add_to(text: &str) -> Result<String> {
+        add(Some(text), || unreachable!("the file says which version"))
+    }
+
+    fn handler(text: &str, plugin: &str) -> Option<Item> {
+        Some(
+            parse(text).unwrap().get("plugins")?.get(plugin)?.get("containerd")?.get("runtimes")?.get(HANDLER)?.clone(),
+        )
+    }
+
+    #[test]
+    fn each_version_has_its_own_key() {
+        for (version, number, plugin) in
+            [(Version::V1, 2, "io.containerd.grpc.v1.cri"), (Version::V2, 3, "io.containerd.cri.v1.runtime")]
+        {
+            let expected = format!(
+                "version = {number}\n\n[plugins.\"{plugin}\".containerd.runtimes.spin]\nruntime_type = \"{RUNTIME_TYPE}\"\n"
+            );
+            assert_eq!(add(None, || Ok(version)).unwrap(), expected);
+            assert_eq!(add_to(&format!("version = {number}\n")).unwrap(), expected);
+        }
+    }
+
+    #[test]
+    fn what_is_there_stays_and_comes_back() {
+        let added = add_to(V2).unwrap();
+        for line in V2.lines() {
+            assert!(added.contains(line), "{added}");
+        }
+        let handler = handler(&added, "io.containerd.grpc.v1.cri").unwrap();
+        assert_eq!(handler["options"]["SystemdCgroup"].as_bool(), Some(true), "as runc has it");
+        assert_eq!(add_to(&added).unwrap(), added, "twice is once");
+        assert_eq!(remove(&added).unwrap().unwrap(), V2);
+        assert_eq!(remove(V2).unwrap(), None);
+    }
+
+    #[test]
+    fn a_handler_of_somebody_else_is_left_alone() {
+        let foreign = "version = 3\n[plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.spin]\n\
+                       runtime_type = 'io.containerd.spin.v2'\n";
+        let error = add_to(foreign).unwrap_err().to_string();
+        assert!(error.contains("io.containerd.spin.v2") && error.contains("somebody else's"), "{error}");
+        assert_eq!(remove(foreign).unwrap(), None);
+    }
+
+    #[test]
+    fn a_configuration_of_another_version_is_refused() {
+        for text in ["", "version = 1\n", "version = 4\n"] {
+            let error = add_to(text).unwrap_err().to_string();
+            assert!(error.contains("expected 2 or 3"), "{error}");
+        }
+        add_to("version = ").unwrap_err();
+    }
+
+    #[test]
+    fn the_program_says_its_version() {
+        assert_eq!(
+            Version::of_program("containerd github.com/containerd/containerd 1.6.20~ds1 1.6.20~ds1-1+deb12u3"),
+            Some(Version::V1)
+        );
+        assert_eq!(
+            Version::of_program("containerd github.com/containerd/containerd v1.7.27 05044ec"),
+            Some(Version::V1)
+        );
+        assert_eq!(Version::of_program("containerd github.com/containerd/containerd/v2 v2.4.2 abc"), Some(Version::V2));
+        assert_eq!(Version::of_program("containerd"), None);
+    }
+}

@@ -1,0 +1,252 @@
+//! A node's files: the shim's binary, and containerd's configuration with a copy of what it was.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Context, Result};
+
+use super::{
+    BINARY,
+    containerd::{self, Version},
+};
+
+/// What is appended to the name of the configuration for the copy of what it was.
+const BACKUP: &str = "before-httpserver-shim";
+
+/// Where things are on a node.
+pub struct Node {
+    binary: PathBuf,
+    config: PathBuf,
+    backup: PathBuf,
+    version: Option<Version>,
+}
+
+/// What to do, in order, each with a sentence that says so.
+#[derive(Debug)]
+pub struct Plan(Vec<(String, Action)>);
+
+#[derive(Debug, PartialEq, Eq)]
+enum Action {
+    Copy { from: PathBuf, to: PathBuf },
+    Write { to: PathBuf, text: String },
+    Remove(PathBuf),
+}
+
+impl Node {
+    /// The node whose files are under `root`; its containerd is asked for its version where `version` does not say it.
+    pub fn at(root: &Path, version: Option<Version>) -> Self {
+        let config = root.join("etc/containerd/config.toml");
+        Self {
+            binary: root.join("usr/local/bin").join(BINARY),
+            backup: config.with_extension(format!("toml.{BACKUP}")),
+            config,
+            version,
+        }
+    }
+
+    /// What gives the node the shim at `binary`.
+    pub fn install(&self, binary: &Path) -> Result<Plan> {
+        let mut actions = Vec::new();
+        if read(binary)? != read(&self.binary)? {
+            let said = format!("copy the shim to {}", self.binary.display());
+            actions.push((said, Action::Copy { from: binary.to_owned(), to: self.binary.clone() }));
+        }
+        let present = self.config()?;
+        let text = containerd::add(present.as_deref(), || self.version())
+            .with_context(|| format!("cannot add the handler to {}", self.config.display()))?;
+        if present.as_ref() != Some(&text) {
+            if present.is_some() {
+                let said = format!("keep {} as {}", self.config.display(), self.backup.display());
+                actions.push((said, Action::Copy { from: self.config.clone(), to: self.backup.clone() }));
+            }
+            let said = format!("add the handler `spin` to {}", self.config.display());
+            actions.push((said, Action::Write { to: self.config.clone(), text }));
+        }
+        Ok(Plan(actions))
+    }
+
+    /// What undoes [`Self::install`]: where nobody else changed the configuration since, byte for byte.
+    pub fn uninstall(&self) -> Result<Plan> {
+        let mut actions = Vec::new();
+        let backup = read_text(&self.backup)?;
+        if let Some(present) = self.config()? {
+            let made = containerd::add(backup.as_deref(), || self.version()).ok();
+            let without =
+                containerd::remove(&present).with_context(|| format!("cannot read {}", self.config.display()))?;
+            match (without, backup) {
+                (None, _) => {}
+                (Some(_), Some(backup)) if made.as_ref() == Some(&present) => {
+                    let said = format!("make {} what it was", self.config.display());
+                    actions.push((said, Action::Write { to: self.config.clone(), text: backup }));
+                }
+                (Some(_), None) if made.as_ref() == Some(&present) => {
+                    let said = format!("remove {}, which is all ours", self.config.display());
+                    actions.push((said, Action::Remove(self.config.clone())));
+                }
+                (Some(text), _) => {
+                    let said = format!("remove the handler `spin` from {}", self.config.display());
+                    actions.push((said, Action::Write { to: self.config.clone(), text }));
+                }
+            }
+        }
+        for path in [&self.backup, &self.binary] {
+            if path.exists() {
+                actions.push((format!("remove {}", path.display()), Action::Remove(path.clone())));
+            }
+        }
+        Ok(Plan(actions))
+    }
+
+    fn config(&self) -> Result<Option<String>> {
+        read_text(&self.config)
+    }
+
+    fn version(&self) -> Result<Version> {
+        if let Some(version) = self.version {
+            return Ok(version);
+        }
+        let output = Command::new("containerd").arg("--version").output();
+        let printed = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
+        Version::of_program(&printed).with_context(|| {
+            format!(
+                "there is no {}, and no `containerd` to ask for its version; give it: `--containerd 2`",
+                self.config.display()
+            )
+        })
+    }
+}
+
+impl Plan {
+    /// Says what there is to do, and with `yes` does it.
+    pub fn apply(self, yes: bool) -> Result<()> {
+        if self.0.is_empty() {
+            println!("nothing to do");
+            return Ok(());
+        }
+        for (said, action) in &self.0 {
+            println!("{} {said}", if yes { "*" } else { "would" });
+            if yes {
+                action.run().with_context(|| format!("cannot {said}"))?;
+            }
+        }
+        println!(
+            "{}",
+            if yes { "now type `systemctl restart containerd`: running pods stay" } else { "add --yes to do it" }
+        );
+        Ok(())
+    }
+}
+
+impl Action {
+    fn run(&self) -> io::Result<()> {
+        match self {
+            Self::Copy { from, to } => replace(to, |temporary| fs::copy(from, temporary).map(drop)),
+            Self::Write { to, text } => replace(to, |temporary| {
+                // With the mode of what it replaces.
+                if to.exists() {
+                    fs::copy(to, temporary)?;
+                }
+                fs::write(temporary, text)
+            }),
+            Self::Remove(path) => fs::remove_file(path),
+        }
+    }
+}
+
+/// Writes a file beside `path`, then gives it that name: a program that runs stays, and nobody reads half a file.
+fn replace(path: &Path, write: impl FnOnce(&Path) -> io::Result<()>) -> io::Result<()> {
+    fs::create_dir_all(path.parent().expect("a file is in a folder"))?;
+    let temporary = path.with_extension(format!("{}.new", std::process::id()));
+    write(&temporary).and_then(|()| fs::rename(&temporary, path)).inspect_err(|_| drop(fs::remove_file(&temporary)))
+}
+
+fn read(path: &Path) -> Result<Option<Vec<u8>>> {
+    match fs::read(path) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error).with_context(|| format!("cannot read {}", path.display())),
+    }
+}
+
+fn read_text(path: &Path) -> Result<Option<String>> {
+    read(path)?.map(String::from_utf8).transpose().with_context(|| format!("{} is no text", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CONFIG: &str = "# ours\nversion   =  3\n";
+
+    struct Root {
+        folder: tempfile::TempDir,
+        node: Node,
+    }
+
+    impl Root {
+        fn new(config: Option<&str>) -> Self {
+            let folder = tempfile::tempdir().unwrap();
+            fs::write(folder.path().join("built"), "the shim").unwrap();
+            let node = Node::at(folder.path(), Some(Version::V2));
+            if let Some(config) = config {
+                fs::create_dir_all(node.config.parent().unwrap()).unwrap();
+                fs::write(&node.config, config).unwrap();
+            }
+            Self { folder, node }
+        }
+
+        fn install(&self) -> Plan {
+            self.node.install(&self.folder.path().join("built")).unwrap()
+        }
+
+        fn config(&self) -> Option<String> {
+            self.node.config().unwrap()
+        }
+    }
+
+    #[test]
+    fn saying_is_not_doing() {
+        let root = Root::new(Some(CONFIG));
+        root.install().apply(false).unwrap();
+        assert_eq!(root.config().unwrap(), CONFIG);
+        assert!(!root.node.binary.exists());
+    }
+
+    #[test]
+    fn undone_byte_for_byte() {
+        for config in [None, Some(CONFIG)] {
+            let root = Root::new(config);
+            root.install().apply(true).unwrap();
+            assert!(root.config().unwrap().contains("io.containerd.wasmtime-spin.v1"));
+            assert_eq!(fs::read_to_string(&root.node.binary).unwrap(), "the shim");
+            assert!(root.install().0.is_empty(), "twice is once");
+            root.node.uninstall().unwrap().apply(true).unwrap();
+            assert_eq!(root.config().as_deref(), config);
+            assert!(!root.node.binary.exists() && !root.node.backup.exists());
+            assert!(root.node.uninstall().unwrap().0.is_empty());
+        }
+    }
+
+    #[test]
+    fn what_others_changed_since_stays() {
+        let root = Root::new(Some(CONFIG));
+        root.install().apply(true).unwrap();
+        let changed = format!("{}\n[debug]\nlevel = \"debug\"\n", root.config().unwrap());
+        fs::write(&root.node.config, changed).unwrap();
+        root.node.uninstall().unwrap().apply(true).unwrap();
+        let left = root.config().unwrap();
+        assert!(left.contains("[debug]") && left.starts_with(CONFIG) && !left.contains("spin"), "{left}");
+    }
+
+    #[test]
+    fn a_new_shim_replaces_the_binary_alone() {
+        let root = Root::new(Some(CONFIG));
+        root.install().apply(true).unwrap();
+        fs::write(root.folder.path().join("built"), "newer").unwrap();
+        let plan = root.install();
+        assert!(matches!(plan.0.as_slice(), [(_, Action::Copy { .. })]), "{plan:?}");
+    }
+}
