@@ -12,6 +12,7 @@ mod container;
 mod executor;
 mod exit;
 mod instance;
+mod leftover;
 mod linux;
 mod prepare;
 mod report;
@@ -26,6 +27,7 @@ use containerd_shimkit::sandbox::cli::{Version, shim_main};
 const NAME: &str = "wasmtime-spin";
 
 fn main() {
+    leftover::remove(&std::env::args().skip(1).collect::<Vec<_>>());
     let version = Version { version: env!("CARGO_PKG_VERSION"), revision: "" };
     shim_main::<instance::Instance>(NAME, version, None);
 }
