@@ -6,8 +6,9 @@ use anyhow::{Context, Result};
 
 use crate::project;
 
-/// What this repository's programs keep in the user's cache folder: the runtime's compiled components, our tools.
-const CACHED: [&str; 2] = ["compiled", "tools"];
+/// What this repository's programs keep in the user's cache folder: the cluster's programs, the runtime's compiled
+/// components, our tools.
+const CACHED: [&str; 3] = ["cluster", "compiled", "tools"];
 
 /// Removes `target/` and the cache folder's entries, and says what and how much.
 pub fn run() -> Result<()> {

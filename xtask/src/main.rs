@@ -2,6 +2,7 @@
 
 mod build;
 mod clean;
+mod cluster;
 mod fmt;
 mod image;
 mod lint;
@@ -66,6 +67,11 @@ enum Command {
     },
     /// Build the containerd shim: target/host/containerd-shim-wasmtime-spin-v1
     Shim(shim::Arguments),
+    /// A whole Kubernetes on this machine, from Go modules: for the end-to-end tests, and to try things in
+    Cluster {
+        #[command(subcommand)]
+        action: cluster::Action,
+    },
     /// Install what the other commands need: the Wasm toolchain and pinned tools
     Setup,
     /// Format the sources
@@ -84,6 +90,7 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     let mut steps = Steps::new(cli.verbose);
     let done = match cli.command {
+        Command::Cluster { action } => cluster::run(&mut steps, action),
         Command::Up { arguments } => up::run(&mut steps, &arguments),
         Command::Build { flavour } => build::run(&mut steps, flavour),
         Command::Image { arguments } => image::run(&mut steps, &arguments),

@@ -1,0 +1,278 @@
+//! The running cluster: start, find, use, break, end.
+
+mod start;
+
+use std::{
+    fs,
+    net::Ipv4Addr,
+    path::{Path, PathBuf},
+    process::Command,
+    thread,
+};
+
+use anyhow::{Context, Result, bail, ensure};
+use rustix::process::Signal;
+
+use crate::{
+    Component, Tools, address,
+    command::{output, output_with},
+    layout::{self, State},
+    machine::Machine,
+    process::Process,
+    remove, status,
+    wait::{self, PATIENCE},
+};
+
+/// The most nodes that a cluster can have; what needs more is no test of this product.
+pub const MAX_NODES: u8 = 5;
+
+/// How many lines of a log [`Cluster::report`] shows.
+const TAIL: usize = 30;
+
+/// What a cluster is to be.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// How many nodes: 1 to [`MAX_NODES`].
+    pub nodes: u8,
+    /// The file `containerd-shim-wasmtime-spin-v1`, for the handler `spin`; without it the nodes have no such handler.
+    pub shim: Option<PathBuf>,
+    /// The programs, from [`crate::prepare`].
+    pub tools: Tools,
+}
+
+/// A running cluster. It stays when this is dropped.
+#[derive(Debug)]
+pub struct Cluster {
+    state: State,
+}
+
+/// A node of the cluster.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Node {
+    /// Its number, from 1.
+    pub number: u8,
+    /// Its name: `node1` …
+    pub name: String,
+    /// Its address.
+    pub ip: Ipv4Addr,
+    /// The id of its first process, as this machine counts; `None` while the node is down.
+    pub init: Option<u32>,
+}
+
+impl Node {
+    /// The node's network namespace, as `nsenter --net=` takes it; `None` while the node is down.
+    pub fn network_namespace(&self) -> Option<PathBuf> {
+        self.init.map(|pid| PathBuf::from(format!("/proc/{pid}/ns/net")))
+    }
+}
+
+impl Cluster {
+    /// Starts a cluster, after having removed what a killed `up` has left. Returns when every node is ready and the
+    /// add-ons are applied.
+    ///
+    /// # Errors
+    /// If a cluster is running already, somebody else uses its addresses, or a component does not start.
+    pub fn up(options: &Options) -> Result<Self> {
+        start::up(options)
+    }
+
+    /// The cluster that is running on this machine.
+    ///
+    /// # Errors
+    /// If there is none.
+    pub fn attach() -> Result<Self> {
+        match State::read() {
+            Some(state) if state.complete => Ok(Self { state }),
+            _ => bail!("no cluster is running; start one with `cargo xtask cluster up`"),
+        }
+    }
+
+    /// Ends and removes everything of the cluster, also what a crash has left of it.
+    ///
+    /// # Errors
+    /// If something resists; what could be removed is gone.
+    pub fn down() -> Result<()> {
+        remove::everything()
+    }
+
+    /// The nodes.
+    pub fn nodes(&self) -> Vec<Node> {
+        let node = |number| {
+            let name = format!("node{number}");
+            let init = Machine::find(&name).map(|machine| machine.init.pid);
+            Node { number, name, ip: address::node(number), init }
+        };
+        (1..=self.state.nodes).map(node).collect()
+    }
+
+    /// The configuration file for clients, with all rights.
+    pub fn kubeconfig(&self) -> PathBuf {
+        layout::pki("admin", "kubeconfig")
+    }
+
+    /// A `kubectl` for this cluster, yet to be run.
+    pub fn kubectl_command(&self) -> Command {
+        let mut command = Command::new(self.state.tools.file("kubectl"));
+        command.env("KUBECONFIG", self.kubeconfig());
+        command
+    }
+
+    /// What `kubectl ARGUMENTS` prints.
+    ///
+    /// # Errors
+    /// If it fails: with what it said.
+    pub fn kubectl(&self, arguments: &[&str]) -> Result<String> {
+        output(self.kubectl_command().args(arguments))
+    }
+
+    /// Applies manifests, by server-side apply.
+    ///
+    /// # Errors
+    /// If the API server refuses something.
+    pub fn apply(&self, yaml: &str) -> Result<()> {
+        output_with(self.kubectl_command().args(["apply", "--server-side", "--filename=-"]), yaml)?;
+        Ok(())
+    }
+
+    /// Imports an image, an OCI archive, on every node that is up.
+    ///
+    /// # Errors
+    /// If containerd refuses it.
+    pub fn import_image(&self, archive: &Path) -> Result<()> {
+        let state = &self.state;
+        thread::scope(|scope| {
+            let up = self.nodes().into_iter().filter(|node| node.init.is_some());
+            let imports: Vec<_> =
+                up.map(|node| scope.spawn(move || Self::import(node.number, state, archive))).collect();
+            imports.into_iter().try_for_each(|import| import.join().expect("an import does not panic"))
+        })
+    }
+
+    pub(crate) fn import(number: u8, state: &State, archive: &Path) -> Result<()> {
+        let mut ctr = ctr(number, state)?;
+        // `--local` reads the archive here; without it all goes through one stream, for twice the time.
+        ctr.args(["--namespace=k8s.io", "images", "import", "--local"]).arg(archive);
+        output(&mut ctr).with_context(|| format!("cannot import {} on node{number}", archive.display()))?;
+        Ok(())
+    }
+
+    /// Restarts one component as a service manager would: SIGTERM to it alone, then the same again. The pods of a
+    /// containerd or kubelet go on. Returns when it answers again.
+    ///
+    /// # Errors
+    /// If it does not end or does not start.
+    pub fn restart(&self, component: Component) -> Result<()> {
+        let process = self.process(component).with_context(|| format!("{} was never started", component.name()))?;
+        process.end(Signal::TERM, PATIENCE)?;
+        start::component(component, &self.state)?;
+        self.wait_ready(component)
+    }
+
+    /// Sends `signal` to one component alone.
+    ///
+    /// # Errors
+    /// If it is not running.
+    pub fn signal(&self, component: Component, signal: Signal) -> Result<()> {
+        let running = self.process(component).filter(|process| process.is_running());
+        running.with_context(|| format!("{} is not running", component.name()))?.signal(signal);
+        Ok(())
+    }
+
+    fn process(&self, component: Component) -> Option<Process> {
+        Process::read(&layout::pid(&component.name()))
+    }
+
+    /// Kills every process of node `number` at once, as if its plug were pulled. The API server is not told.
+    ///
+    /// # Errors
+    /// If the node is not up.
+    pub fn kill_node(&self, number: u8) -> Result<()> {
+        Machine::find(&format!("node{number}")).with_context(|| format!("node{number} is not up"))?.kill()
+    }
+
+    /// Starts node `number` again after [`Self::kill_node`], with its disk as it was. Returns when the kubelet answers.
+    ///
+    /// # Errors
+    /// If the node is up, or does not start.
+    pub fn start_node(&self, number: u8) -> Result<()> {
+        ensure!(Machine::find(&format!("node{number}")).is_none(), "node{number} is up already");
+        start::node(number, &self.state)?;
+        self.wait_ready(Component::Kubelet(number))
+    }
+
+    /// Waits until `component` does its work.
+    fn wait_ready(&self, component: Component) -> Result<()> {
+        let ready = || {
+            ensure!(
+                self.process(component).is_some_and(Process::is_running),
+                "{} ended at once:\n{}",
+                component.name(),
+                self.logs_tail(component)
+            );
+            Ok(match component {
+                Component::Etcd | Component::ApiServer => self.kubectl(&["get", "--raw=/readyz"]).is_ok(),
+                Component::Containerd(number) => start::containerd_answers(number, &self.state),
+                Component::Kubelet(number) => {
+                    let health = format!("/api/v1/nodes/node{number}/proxy/healthz");
+                    self.kubectl(&["get", "--raw", &health]).is_ok()
+                }
+                _ => true,
+            })
+        };
+        wait::until(&format!("{} answers", component.name()), PATIENCE, ready)
+    }
+
+    /// The end of a component's log.
+    pub fn logs_tail(&self, component: Component) -> String {
+        let log = fs::read(layout::log(&component.name())).unwrap_or_default();
+        tail(&String::from_utf8_lossy(&log), TAIL)
+    }
+
+    /// The ends of all logs, for a test that failed.
+    pub fn report(&self) -> String {
+        let part = |component: Component| {
+            let file = layout::log(&component.name());
+            format!("== {}\n{}\n", file.display(), self.logs_tail(component))
+        };
+        Component::all(self.state.nodes).into_iter().map(part).collect()
+    }
+
+    /// What runs, and how to use it, for people.
+    ///
+    /// # Errors
+    /// Never but for want of memory.
+    pub fn status(&self) -> Result<String> {
+        status::status(self)
+    }
+
+    /// How to use the cluster, for people.
+    pub fn usage(&self) -> String {
+        status::usage(self)
+    }
+}
+
+/// containerd's own client, for the containerd of node `number`; seen from here its socket is within the node's first process.
+fn ctr(number: u8, state: &State) -> Result<Command> {
+    let name = format!("node{number}");
+    let machine = Machine::find(&name).with_context(|| format!("{name} is not up"))?;
+    let mut ctr = Command::new(state.tools.file("ctr"));
+    ctr.arg(format!("--address=/proc/{}/root/run/containerd/containerd.sock", machine.init.pid));
+    Ok(ctr)
+}
+
+/// The last `count` lines.
+fn tail(text: &str, count: usize) -> String {
+    let lines: Vec<_> = text.lines().collect();
+    lines[lines.len().saturating_sub(count)..].join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tail_is_the_end() {
+        assert_eq!(tail("1\n2\n3\n", 2), "2\n3");
+        assert_eq!(tail("1\n", 2), "1");
+    }
+}

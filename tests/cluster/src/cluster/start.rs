@@ -1,0 +1,147 @@
+//! The start: control plane and nodes side by side, the add-ons as soon as the API server takes them.
+
+use std::{
+    fs::{self, File, TryLockError},
+    os::unix::fs::PermissionsExt,
+    path::Path,
+    thread,
+};
+
+use anyhow::{Context, Result, bail, ensure};
+
+use super::{Cluster, MAX_NODES, Options, ctr};
+use crate::{
+    addons, cgroup,
+    command::output,
+    component::{self, Component},
+    host,
+    layout::{self, State},
+    machine::Machine,
+    network, pki, remove,
+    wait::{self, PATIENCE},
+};
+
+/// The name that containerd derives from `runtime_type`.
+const SHIM: &str = "containerd-shim-wasmtime-spin-v1";
+
+/// See [`Cluster::up`].
+pub fn up(options: &Options) -> Result<Cluster> {
+    ensure!((1..=MAX_NODES).contains(&options.nodes), "{} nodes; expected 1 to {MAX_NODES}", options.nodes);
+    if let Some(shim) = &options.shim {
+        ensure!(shim.is_absolute() && shim.is_file(), "no shim at {}; expected the path of {SHIM}", shim.display());
+        ensure!(shim.ends_with(SHIM), "the shim is {}; expected its name to be {SHIM}", shim.display());
+    }
+    if Cluster::attach().is_ok() && Machine::find("control").is_some() {
+        bail!("a cluster is running already; end it with `cargo xtask cluster down`");
+    }
+    // Two at once would each remove what the other starts. The kernel unlocks when we end, however that is.
+    let lock = File::create(layout::path("lock"));
+    if let Ok(lock) = &lock {
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => bail!("another `cargo xtask cluster up` is at work; wait for it"),
+            Err(TryLockError::Error(error)) => return Err(error).context("cannot lock the run folder"),
+        }
+    }
+    remove::everything()?;
+    network::check()?;
+
+    fs::create_dir_all(layout::RUN).with_context(|| format!("cannot make {}", layout::RUN))?;
+    // The keys are in it.
+    fs::set_permissions(layout::RUN, fs::Permissions::from_mode(0o700))?;
+    let lock = File::create(layout::path("lock"))?;
+    lock.try_lock().context("another `cargo xtask cluster up` was quicker")?;
+    for folder in ["pid", "log"] {
+        fs::create_dir_all(layout::path(folder))?;
+    }
+    let mut state =
+        State { nodes: options.nodes, shim: options.shim.clone(), tools: options.tools.clone(), complete: false };
+    state.write()?;
+    pki::make(state.nodes)?;
+    let cluster = Cluster { state: state.clone() };
+    cluster
+        .start()
+        .with_context(|| format!("the cluster does not start; its logs are in {}", layout::path("log").display()))?;
+    state.complete = true;
+    state.write()?;
+    Ok(Cluster { state })
+}
+
+impl Cluster {
+    fn start(&self) -> Result<()> {
+        let state = &self.state;
+        let nodes = state.nodes;
+        Machine::start("control", &state.tools, &keep(state), |control| network::connect_control(control, nodes))?;
+        thread::scope(|scope| {
+            let nodes: Vec<_> = (1..=nodes).map(|number| scope.spawn(move || node(number, state))).collect();
+            self.start_control()?;
+            addons::apply(self, state)?;
+            nodes.into_iter().try_for_each(|node| node.join().expect("the start of a node does not panic"))
+        })?;
+        let mut arguments = vec!["wait", "--for=condition=Ready", "--timeout=60s"];
+        let names: Vec<_> = (1..=nodes).map(|number| format!("node/node{number}")).collect();
+        arguments.extend(names.iter().map(String::as_str));
+        // `kubectl wait` does not wait for what is not there yet.
+        wait::until("registration of the nodes", PATIENCE, || {
+            Ok(self.kubectl(&["get", "nodes", "--output=name"]).is_ok_and(|list| list.lines().count() == names.len()))
+        })?;
+        self.kubectl(&arguments)?;
+        Ok(())
+    }
+
+    /// The API server needs etcd to start; controllers and scheduler give up on an API server that takes long.
+    fn start_control(&self) -> Result<()> {
+        component(Component::Etcd, &self.state)?;
+        component(Component::ApiServer, &self.state)?;
+        self.wait_ready(Component::ApiServer)?;
+        component(Component::ControllerManager, &self.state)?;
+        component(Component::Scheduler, &self.state)
+    }
+}
+
+/// Starts node `number`: its namespaces, containerd, the add-ons' images, kube-proxy, kubelet.
+pub fn node(number: u8, state: &State) -> Result<()> {
+    let name = format!("node{number}");
+    let control = Machine::find("control").context("the control plane is not up")?;
+    let folder = layout::machine(&name);
+    cgroup::make(&name)?;
+    Machine::start(&name, &state.tools, &keep(state), |node| {
+        network::connect_node(control, node, number, state.nodes)
+    })?;
+    let containerd =
+        component::containerd_configuration(host::cni()?, state.shim.is_some(), host::lacks_sys_resource());
+    fs::write(component::configuration(Component::Containerd(number)), containerd)?;
+    fs::write(component::configuration(Component::Kubelet(number)), component::kubelet_configuration(number))?;
+    let cni = folder.join("var/lib/cni/net.d");
+    fs::create_dir_all(&cni)?;
+    fs::write(cni.join("10-pods.conflist"), component::cni_configuration(number))?;
+
+    component(Component::Containerd(number), state)?;
+    wait::until(&format!("containerd of {name} answers"), PATIENCE, || Ok(containerd_answers(number, state)))?;
+    component(Component::KubeProxy(number), state)?;
+    // The kubelet looks for the sandbox image only when there is a pod: images and registration side by side.
+    component(Component::Kubelet(number), state)?;
+    addons::import(number, state)
+}
+
+/// Starts one component in its machine.
+pub fn component(component: Component, state: &State) -> Result<()> {
+    let machine = component.machine();
+    let machine = Machine::find(&machine).with_context(|| format!("{machine} is not up"))?;
+    let mut command = vec![state.tools.file(component.program()).display().to_string()];
+    command.extend(component.arguments());
+    let shim = state.shim.as_deref().and_then(Path::parent);
+    machine.spawn(&component.name(), &command, &state.tools.path(shim))?;
+    Ok(())
+}
+
+/// Whether the containerd of node `number` takes commands.
+pub fn containerd_answers(number: u8, state: &State) -> bool {
+    ctr(number, state).and_then(|mut ctr| output(ctr.arg("version"))).is_ok()
+}
+
+/// The folders that the machines go on seeing at their place.
+fn keep(state: &State) -> Vec<&Path> {
+    let shim = state.shim.as_deref().and_then(Path::parent);
+    std::iter::once(Path::new(layout::RUN)).chain(state.tools.folders()).chain(shim).collect()
+}

@@ -1,0 +1,176 @@
+//! What this machine must have: checked before anything is started, installed where that is ours to do.
+
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Context, Result, bail, ensure};
+
+use crate::{
+    cgroup,
+    command::{Runner, output},
+    tools::Tools,
+};
+
+/// What runs the pods and their network beside what we build: a program, and Debian's package with it.
+const PROGRAMS: [(&str, &str); 8] = [
+    ("conntrack", "conntrack"),
+    ("ip", "iproute2"),
+    // The CNI plugin `portmap` knows no other way to make a host port.
+    ("iptables", "iptables"),
+    ("nft", "nftables"),
+    ("nsenter", "util-linux"),
+    ("runc", "runc"),
+    ("sysctl", "procps"),
+    ("unshare", "util-linux"),
+];
+
+/// What compiles `pause`, only where that is not built yet.
+const COMPILER: (&str, &str) = ("gcc", "gcc");
+
+/// Where distributions put the CNI plugins, and where their own build does.
+const CNI: [&str; 3] = ["/usr/lib/cni", "/opt/cni/bin", "/usr/libexec/cni"];
+
+/// Debian's package with the CNI plugins.
+const CNI_PACKAGE: &str = "containernetworking-plugins";
+
+/// Free space for a run: images, thrice, and logs. Measured: 1.1 GB with three nodes.
+const RUN_SPACE: u64 = 3 << 30;
+
+/// Free space for building: Go's caches and the programs. Measured: 5 GB.
+const BUILD_SPACE: u64 = 8 << 30;
+
+/// The lowest Go that the modules in `tools/` compile with.
+const GO: (u32, u32) = (1, 26);
+
+/// Capability number of `CAP_SYS_RESOURCE` (linux/capability.h).
+const SYS_RESOURCE: u32 = 24;
+
+/// Checks everything that can be checked before, and installs Debian's packages that are missing.
+///
+/// # Errors
+/// What is missing, and what to do about it.
+pub fn prepare(cache: &Path, runner: &mut Runner) -> Result<()> {
+    ensure!(cfg!(target_os = "linux"), "a cluster's nodes are Linux namespaces, and this is no Linux");
+    ensure!(
+        rustix::process::geteuid().is_root(),
+        "only root can make a cluster's namespaces, networks and control groups; type `sudo -E env PATH=$PATH cargo xtask \
+         cluster up`"
+    );
+    cgroup::check()?;
+    let built = Tools::are_built(cache);
+    space(Path::new("/var/lib"), RUN_SPACE)?;
+    if !built {
+        fs::create_dir_all(cache).with_context(|| format!("cannot make {}", cache.display()))?;
+        space(cache, BUILD_SPACE)?;
+        go()?;
+    }
+    let compiler = (!built).then_some(&COMPILER);
+    packages(&PROGRAMS.iter().chain(compiler).copied().collect::<Vec<_>>(), runner)?;
+    namespaces()?;
+    // A container's own file system is one, and no other can have its upper folder on it.
+    ensure!(
+        output(Command::new("stat").args(["--file-system", "--format=%T", "/var/lib"]))?.trim() != "overlayfs",
+        "/var/lib is on an overlay, on which containerd cannot make another; in a container, start that with `--volume \
+         /var/lib`"
+    );
+    Ok(())
+}
+
+/// The folder with the CNI plugins.
+pub fn cni() -> Result<&'static str> {
+    CNI.into_iter()
+        .find(|folder| Path::new(folder).join("bridge").is_file())
+        .with_context(|| format!("the CNI plugins are in none of {}; install Debian's {CNI_PACKAGE}", CNI.join(", ")))
+}
+
+/// Whether this machine lets nobody lower an `oom_score_adj`, which runc does for each container.
+pub fn lacks_sys_resource() -> bool {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    !has_capability(&status, SYS_RESOURCE)
+}
+
+fn has_capability(status: &str, number: u32) -> bool {
+    let effective = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
+    effective.and_then(|hex| u64::from_str_radix(hex.trim(), 16).ok()).is_some_and(|set| set >> number & 1 == 1)
+}
+
+fn space(folder: &Path, wanted: u64) -> Result<()> {
+    let stat =
+        rustix::fs::statvfs(folder).with_context(|| format!("cannot ask how much is free in {}", folder.display()))?;
+    let free = stat.f_bavail * stat.f_frsize;
+    ensure!(
+        free >= wanted,
+        "{} has {:.1} GB free; expected {:.1} GB",
+        folder.display(),
+        free as f64 / 1e9,
+        wanted as f64 / 1e9
+    );
+    Ok(())
+}
+
+fn go() -> Result<()> {
+    let expected = || format!("expected Go {}.{} or later: https://go.dev/dl", GO.0, GO.1);
+    let version = output(Command::new("go").args(["env", "GOVERSION"])).with_context(expected)?;
+    ensure!(go_version(&version) >= Some(GO), "`go` is {}; {}", version.trim(), expected());
+    Ok(())
+}
+
+/// Major and minor of what `go env GOVERSION` prints: `go1.26.8`.
+fn go_version(printed: &str) -> Option<(u32, u32)> {
+    let mut numbers = printed.trim().strip_prefix("go")?.split('.').map_while(|number| number.parse().ok());
+    Some((numbers.next()?, numbers.next()?))
+}
+
+fn namespaces() -> Result<()> {
+    output(Command::new("unshare").args(["--mount", "--pid", "--uts", "--ipc", "--net", "--fork", "true"])).context(
+        "cannot make namespaces, which a cluster's nodes are; in a container, start that with `--privileged`",
+    )?;
+    Ok(())
+}
+
+/// Installs what is missing, or says what to type.
+fn packages(programs: &[(&str, &'static str)], runner: &mut Runner) -> Result<()> {
+    let mut missing: Vec<_> =
+        programs.iter().filter(|(program, _)| find(program).is_none()).map(|(_, package)| *package).collect();
+    if cni().is_err() {
+        missing.push(CNI_PACKAGE);
+    }
+    missing.dedup();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    if find("apt-get").is_none() {
+        bail!("install what Debian has in its packages {}: this machine lacks something of each", missing.join(", "));
+    }
+    let mut apt_get = Command::new("apt-get");
+    runner("reading Debian's package lists", "", apt_get.arg("update").env("DEBIAN_FRONTEND", "noninteractive"))?;
+    let mut apt_get = Command::new("apt-get");
+    apt_get.args(["install", "--yes", "--no-install-recommends", "--no-remove"]).args(&missing);
+    runner(&format!("installing {}", missing.join(", ")), "", apt_get.env("DEBIAN_FRONTEND", "noninteractive"))
+}
+
+/// Where `program` is, by `PATH`.
+fn find(program: &str) -> Option<PathBuf> {
+    let path = env::var_os("PATH")?;
+    env::split_paths(&path).map(|folder| folder.join(program)).find(|file| file.is_file())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_of_go_compare_by_number() {
+        assert_eq!(go_version("go1.26.8\n"), Some((1, 26)));
+        assert!(go_version("go1.9") < Some(GO) && go_version("go1.100.1") > Some(GO) && go_version("devel") < Some(GO));
+    }
+
+    #[test]
+    fn a_capability_is_a_bit() {
+        assert!(!has_capability("CapEff:\t000001fffeffffff\n", SYS_RESOURCE));
+        assert!(has_capability("CapEff:\t000001ffffffffff\n", SYS_RESOURCE));
+    }
+}

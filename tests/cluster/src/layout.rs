@@ -1,0 +1,67 @@
+//! Where the files of a running cluster are.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, Result};
+use serde::{Deserialize, Serialize};
+
+use crate::tools::Tools;
+
+/// Everything of the running cluster. One for the machine, wherever the checkout is: there is one range of addresses. Not
+/// in `/run`, which is memory and often small: the nodes' images are here.
+pub const RUN: &str = "/var/lib/httpserver-cluster";
+
+/// A file or folder of the running cluster.
+pub fn path(name: &str) -> PathBuf {
+    Path::new(RUN).join(name)
+}
+
+/// What a node keeps, and its configuration.
+pub fn machine(name: &str) -> PathBuf {
+    path(name)
+}
+
+/// Where the id of a process is noted.
+pub fn pid(name: &str) -> PathBuf {
+    path("pid").join(name)
+}
+
+/// What a process wrote.
+pub fn log(name: &str) -> PathBuf {
+    path("log").join(name).with_extension("log")
+}
+
+/// A certificate (`crt`), key (`key`) or kubeconfig (`kubeconfig`).
+pub fn pki(name: &str, extension: &str) -> PathBuf {
+    path("pki").join(format!("{name}.{extension}"))
+}
+
+/// What later commands have to know about the running cluster.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct State {
+    /// How many nodes.
+    pub nodes: u8,
+    /// The shim behind the handler `spin`.
+    pub shim: Option<PathBuf>,
+    /// The cluster's programs.
+    pub tools: Tools,
+    /// Whether `up` came to its end; else it was killed on the way.
+    pub complete: bool,
+}
+
+impl State {
+    /// What was written, if anything.
+    pub fn read() -> Option<Self> {
+        serde_json::from_str(&fs::read_to_string(path("state.json")).ok()?).ok()
+    }
+
+    /// Writes it.
+    pub fn write(&self) -> Result<()> {
+        let file = path("state.json");
+        let text = serde_json::to_string_pretty(self)?;
+        fs::write(&file, text).with_context(|| format!("cannot write {}", file.display()))
+    }
+}

@@ -1,0 +1,44 @@
+//! A whole Kubernetes on this machine, for the end-to-end tests: API server, controllers, scheduler, etcd, and nodes with
+//! containerd, kubelet and kube-proxy, built from Go modules. No container registry, no container engine.
+//!
+//! 1. [`prepare`] checks this machine and builds what is missing.
+//! 2. [`Cluster::up`] starts a cluster, which stays when the program that started it ends; [`Cluster::attach`] finds it.
+//! 3. [`Cluster::down`] leaves nothing behind.
+//!
+//! `README.md` beside this crate draws it.
+
+mod addons;
+pub mod address;
+mod cgroup;
+mod cluster;
+mod command;
+mod component;
+mod host;
+mod image;
+mod layout;
+mod machine;
+mod network;
+mod pki;
+mod process;
+mod remove;
+mod status;
+mod tools;
+mod wait;
+
+use std::path::Path;
+
+pub use cluster::{Cluster, MAX_NODES, Node, Options};
+pub use command::Runner;
+pub use component::Component;
+pub use layout::RUN;
+pub use tools::Tools;
+
+/// Checks that this machine can run a cluster, installs Debian's packages that it lacks, and builds into `cache` the
+/// programs that are not there yet. Each slow step goes through `runner`.
+///
+/// # Errors
+/// What is missing, and what to do about it.
+pub fn prepare(cache: &Path, runner: &mut Runner) -> anyhow::Result<Tools> {
+    host::prepare(cache, runner)?;
+    Tools::build(cache, runner)
+}

@@ -1,0 +1,25 @@
+# init NAME FOLDER KEEP…: the first process of a machine. KEEP are folders under /var that it has to go on seeing.
+set -euo pipefail
+name=$1 folder=$2
+shift 2
+# Nothing yet: if whoever started us is killed before it has noted our id, this ends us.
+read -r
+
+hostname "$name"
+mount -t proc proc /proc
+# A private /run and /var, so that everything is at its usual place and nothing of it outside.
+mkdir -p "$folder"/var/{lib/{kubelet,containerd,cni},log/{pods,containers},tmp}
+ln -sfn /run "$folder/var/run"
+for keep; do
+  mkdir -p "$folder$keep"
+  mount --bind "$keep" "$folder$keep"
+done
+mount --rbind "$folder/var" /var
+mount -t tmpfs -o mode=755 tmpfs /run
+mount --make-rshared /
+
+echo ready
+exec </dev/null >/dev/null
+# The shell reaps whatever is left to it: what containerd started and lost in a restart.
+sleep infinity &
+wait

@@ -1,0 +1,155 @@
+//! The cluster's programs, built from Go modules into a cache folder: a Kubernetes without any container registry.
+
+mod lego;
+mod module;
+
+use std::{
+    collections::BTreeMap,
+    env,
+    ffi::OsString,
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Context, Result};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    command::{Runner, output},
+    image,
+};
+use module::{MODULES, Module};
+
+/// What the nodes run as images, each one static program: file in its module's folder, name of the image.
+pub const IMAGES: [(&str, &str); 4] = [
+    ("pause", "localhost/pause:1"),
+    ("coredns", "localhost/coredns:1"),
+    ("metrics-server", "localhost/metrics-server:1"),
+    ("traefik", "localhost/traefik:1"),
+];
+
+/// The file beside `traefik` with the CRDs of the Gateway API version that this Traefik implements.
+pub const GATEWAY_API: &str = "gateway-api.yaml";
+
+/// Where the built programs are.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Tools {
+    /// Folder of each module, by its name.
+    folders: BTreeMap<String, PathBuf>,
+}
+
+impl Tools {
+    /// The programs in `cache`, those that are missing built first: minutes.
+    ///
+    /// # Errors
+    /// If Go is missing or too old, or a build fails.
+    pub fn build(cache: &Path, runner: &mut Runner) -> Result<Self> {
+        let mut folders = BTreeMap::new();
+        for module in &MODULES {
+            let folder = cache.join(format!("{}-{}", module.name, module.key()));
+            if !folder.is_dir() {
+                build(module, &folder, runner)?;
+            }
+            folders.insert(module.name.to_owned(), folder);
+        }
+        Ok(Self { folders })
+    }
+
+    /// Whether [`Self::build`] has nothing to do.
+    pub fn are_built(cache: &Path) -> bool {
+        MODULES.iter().all(|module| cache.join(format!("{}-{}", module.name, module.key())).is_dir())
+    }
+
+    /// The program `name`, or another file beside one.
+    ///
+    /// # Panics
+    /// If no module has it.
+    pub fn file(&self, name: &str) -> PathBuf {
+        let mut files = self.folders.values().map(|folder| folder.join(name));
+        files.find(|file| file.is_file()).unwrap_or_else(|| panic!("no module of tests/cluster/tools makes {name}"))
+    }
+
+    /// A search path with all programs, before the machine's own folders.
+    pub fn path(&self, first: Option<&Path>) -> OsString {
+        let system = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"].map(PathBuf::from);
+        let folders = first.map(Path::to_path_buf).into_iter().chain(self.folders.values().cloned()).chain(system);
+        env::join_paths(folders).expect("a cache folder has no colon in its name")
+    }
+
+    /// The folders themselves.
+    pub fn folders(&self) -> impl Iterator<Item = &Path> {
+        self.folders.values().map(PathBuf::as_path)
+    }
+}
+
+/// Builds into a temporary folder beside `folder` and renames that, so that what is there is whole.
+fn build(module: &Module, folder: &Path, runner: &mut Runner) -> Result<()> {
+    let parent = folder.parent().expect("a folder of the cache");
+    fs::create_dir_all(parent).with_context(|| format!("cannot make {}", parent.display()))?;
+    let unfinished = folder.with_extension(format!("unfinished-{}", std::process::id()));
+    let source = unfinished.join("source");
+    fs::create_dir_all(&source).with_context(|| format!("cannot make {}", source.display()))?;
+    for (name, text) in module.files {
+        fs::write(source.join(name), text)?;
+    }
+    if module.name == "traefik" {
+        lego::prune(&source)?;
+    }
+    let mut go = go(&source);
+    go.args(["build", "-mod=readonly", "-trimpath", "-buildvcs=false", "-ldflags", &module.ldflags()]);
+    // With a slash at its end it names a folder, also if only one program is made.
+    go.arg("-o").arg(unfinished.join(module.program.unwrap_or(""))).arg(module.package);
+    runner(&format!("building {} {}", module.name, module.version()), &format!("once, {}", module.takes), &mut go)?;
+    match module.name {
+        "kubernetes" => pause(&source, &unfinished, runner)?,
+        "traefik" => gateway_api(&source, &unfinished)?,
+        _ => {}
+    }
+    for (program, name) in IMAGES.iter().filter(|(program, _)| unfinished.join(program).is_file()) {
+        image::archive(name, &unfinished.join(program), &archive(&unfinished, program))?;
+    }
+    fs::remove_dir_all(&source)?;
+    fs::rename(&unfinished, folder).with_context(|| format!("cannot make {}", folder.display()))
+}
+
+/// The OCI archive of `program`, beside it.
+pub fn archive(folder: &Path, program: &str) -> PathBuf {
+    folder.join(format!("{program}.tar"))
+}
+
+/// The program that holds a pod's namespaces open: one C file in the module of Kubernetes.
+fn pause(source: &Path, folder: &Path, runner: &mut Runner) -> Result<()> {
+    let code = module_folder(source, "k8s.io/kubernetes")?.join("build/pause/linux/pause.c");
+    let mut gcc = Command::new("gcc");
+    gcc.args(["-Os", "-static", "-DVERSION=1", "-o"]).arg(folder.join("pause")).arg(code);
+    runner("compiling pause", "", &mut gcc)
+}
+
+/// The CRDs, of the version that Traefik's own go.mod names: all files of the channel `standard` in one.
+fn gateway_api(source: &Path, folder: &Path) -> Result<()> {
+    let crds = module_folder(source, "sigs.k8s.io/gateway-api")?.join("config/crd/standard");
+    let mut all = String::new();
+    for entry in fs::read_dir(&crds).with_context(|| format!("cannot read {}", crds.display()))? {
+        let file = entry?.path();
+        if file.extension().is_some_and(|extension| extension == "yaml") {
+            all.push_str("---\n");
+            all.push_str(&fs::read_to_string(file)?);
+        }
+    }
+    fs::write(folder.join(GATEWAY_API), all)?;
+    Ok(())
+}
+
+/// Where Go unpacked the module `path`.
+fn module_folder(source: &Path, path: &str) -> Result<PathBuf> {
+    let folder = output(go(source).args(["list", "-mod=readonly", "-m", "-f", "{{.Dir}}", path]))?;
+    Ok(PathBuf::from(folder.trim()))
+}
+
+/// Go in `folder`: static programs, and no flags from the caller's environment.
+fn go(folder: &Path) -> Command {
+    let mut go = Command::new("go");
+    go.current_dir(folder).env("CGO_ENABLED", "0").env("GOFLAGS", "").env("GOWORK", "off");
+    go
+}

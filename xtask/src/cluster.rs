@@ -1,0 +1,65 @@
+//! `cargo xtask cluster …`: a Kubernetes of our own, to try things in and to test in. Its README: `tests/cluster/`.
+
+use std::{ffi::OsString, os::unix::process::CommandExt, path::PathBuf, process::Command, time::Instant};
+
+use anyhow::{Context, Result};
+use clap::Subcommand;
+use test_cluster::{Cluster, Options, Tools};
+
+use crate::{
+    project,
+    step::{Steps, seconds},
+};
+
+#[derive(Subcommand)]
+pub enum Action {
+    /// Start a cluster; the first time, build its programs, which takes a quarter of an hour
+    Up {
+        /// How many nodes, each with containerd, kubelet and kube-proxy
+        #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..=i64::from(test_cluster::MAX_NODES)))]
+        nodes: u8,
+        /// The file containerd-shim-wasmtime-spin-v1, for RuntimeClass wasmtime-spin [default: no such handler]
+        #[arg(long, value_name = "FILE")]
+        shim: Option<PathBuf>,
+    },
+    /// End the cluster and remove everything of it, also after a crash
+    Down,
+    /// Say what runs, where, with how much memory, and how to use it
+    Status,
+    /// Run kubectl against the cluster, for example: cluster kubectl get pods -A
+    Kubectl {
+        /// Passed on as they are
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGUMENTS")]
+        arguments: Vec<OsString>,
+    },
+    /// Only build the cluster's programs
+    Build,
+}
+
+/// Runs one of the commands.
+pub fn run(steps: &mut Steps, action: Action) -> Result<()> {
+    match action {
+        Action::Up { nodes, shim } => {
+            let shim = shim.map(|file| file.canonicalize().with_context(|| format!("no shim at {}", file.display())));
+            let options = Options { nodes, shim: shim.transpose()?, tools: tools(steps)? };
+            let start = Instant::now();
+            let cluster = Cluster::up(&options)?;
+            println!("{nodes} nodes ready after {}\n{}", seconds(start.elapsed()), cluster.usage());
+        }
+        Action::Down => Cluster::down()?,
+        Action::Status => print!("{}", Cluster::attach()?.status()?),
+        Action::Kubectl { arguments } => {
+            // In place of this process: signals, terminal and exit code are kubectl's.
+            return Err(Cluster::attach()?.kubectl_command().args(arguments).exec()).context("cannot run kubectl");
+        }
+        Action::Build => drop(tools(steps)?),
+    }
+    Ok(())
+}
+
+/// The cluster's programs, built if need be, after a check that this machine can run them.
+pub fn tools(steps: &mut Steps) -> Result<Tools> {
+    let cache = project::cache().context("neither XDG_CACHE_HOME nor HOME is an absolute path; set one")?;
+    let mut runner = |what: &str, hint: &str, command: &mut Command| steps.run(what, hint, command);
+    test_cluster::prepare(&cache.join("cluster"), &mut runner)
+}
