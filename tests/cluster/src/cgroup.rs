@@ -57,7 +57,8 @@ pub fn make(name: &str) -> Result<()> {
 
 /// Removes all our groups; no process is left in them.
 pub fn remove() -> Result<()> {
-    for hierarchy in hierarchies()? {
+    // On a machine with both versions, runc makes groups also in version 2, where no controller is.
+    for hierarchy in hierarchies()?.into_iter().chain([Path::new(MOUNT).join("unified")]) {
         let ours = hierarchy.join(ROOT);
         // The kernel takes a moment from a process's end until its group counts as empty.
         wait::until(&format!("removal of {}", ours.display()), PATIENCE, || Ok(remove_tree(&ours).is_ok()))?;

@@ -92,6 +92,7 @@ impl Cluster {
     /// # Errors
     /// If something resists; what could be removed is gone.
     pub fn down() -> Result<()> {
+        let _lock = layout::lock()?;
         remove::everything()
     }
 

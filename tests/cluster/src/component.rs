@@ -143,6 +143,8 @@ fn controller_manager() -> Vec<String> {
         "--bind-address=127.0.0.1".into(),
         "--leader-elect=false".into(),
         "--use-service-account-credentials".into(),
+        // By default in /usr/libexec, which is not ours.
+        format!("--flex-volume-plugin-dir={}", layout::machine("control").join("volume-plugins").display()),
         format!("--root-ca-file={}", pki("ca", "crt").display()),
         format!("--service-account-private-key-file={}", pki("sa", "key").display()),
     ]

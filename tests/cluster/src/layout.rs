@@ -1,11 +1,11 @@
 //! Where the files of a running cluster are.
 
 use std::{
-    fs,
+    fs::{self, File, TryLockError},
     path::{Path, PathBuf},
 };
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 
 use crate::tools::Tools;
@@ -17,6 +17,19 @@ pub const RUN: &str = "/var/lib/httpserver-cluster";
 /// A file or folder of the running cluster.
 pub fn path(name: &str) -> PathBuf {
     Path::new(RUN).join(name)
+}
+
+/// Keeps a second `up` or `down` from removing what the first is starting. The kernel unlocks when the file is closed, so
+/// also when its process is killed.
+pub fn lock() -> Result<File> {
+    // The folder around ours: it is always there, and locking it leaves nothing.
+    let around = Path::new(RUN).parent().expect("the run folder is in another");
+    let lock = File::open(around).with_context(|| format!("cannot open {}", around.display()))?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(TryLockError::WouldBlock) => bail!("another `cargo xtask cluster` is at work; wait for it"),
+        Err(TryLockError::Error(error)) => Err(error).with_context(|| format!("cannot lock {}", around.display())),
+    }
 }
 
 /// What a node keeps, and its configuration.

@@ -1,11 +1,6 @@
 //! The start: control plane and nodes side by side, the add-ons as soon as the API server takes them.
 
-use std::{
-    fs::{self, File, TryLockError},
-    os::unix::fs::PermissionsExt,
-    path::Path,
-    thread,
-};
+use std::{fs, os::unix::fs::PermissionsExt, path::Path, thread};
 
 use anyhow::{Context, Result, bail, ensure};
 
@@ -31,17 +26,9 @@ pub fn up(options: &Options) -> Result<Cluster> {
         ensure!(shim.is_absolute() && shim.is_file(), "no shim at {}; expected the path of {SHIM}", shim.display());
         ensure!(shim.ends_with(SHIM), "the shim is {}; expected its name to be {SHIM}", shim.display());
     }
+    let _lock = layout::lock()?;
     if Cluster::attach().is_ok() && Machine::find("control").is_some() {
         bail!("a cluster is running already; end it with `cargo xtask cluster down`");
-    }
-    // Two at once would each remove what the other starts. The kernel unlocks when we end, however that is.
-    let lock = File::create(layout::path("lock"));
-    if let Ok(lock) = &lock {
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => bail!("another `cargo xtask cluster up` is at work; wait for it"),
-            Err(TryLockError::Error(error)) => return Err(error).context("cannot lock the run folder"),
-        }
     }
     remove::everything()?;
     network::check()?;
@@ -49,8 +36,6 @@ pub fn up(options: &Options) -> Result<Cluster> {
     fs::create_dir_all(layout::RUN).with_context(|| format!("cannot make {}", layout::RUN))?;
     // The keys are in it.
     fs::set_permissions(layout::RUN, fs::Permissions::from_mode(0o700))?;
-    let lock = File::create(layout::path("lock"))?;
-    lock.try_lock().context("another `cargo xtask cluster up` was quicker")?;
     for folder in ["pid", "log"] {
         fs::create_dir_all(layout::path(folder))?;
     }
@@ -86,6 +71,10 @@ impl Cluster {
             Ok(self.kubectl(&["get", "nodes", "--output=name"]).is_ok_and(|list| list.lines().count() == names.len()))
         })?;
         self.kubectl(&arguments)?;
+        // Not metrics-server, which is ready only when it has measured, twice 10 s later.
+        for addon in ["daemonset/traefik", "deployment/coredns"] {
+            self.kubectl(&["rollout", "status", addon, "--namespace=kube-system", "--timeout=60s"])?;
+        }
         Ok(())
     }
 

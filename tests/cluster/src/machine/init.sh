@@ -6,8 +6,10 @@ shift 2
 read -r
 
 hostname "$name"
+# A private /run and /var, so that everything is at its usual place and nothing of it outside. /run first: `mount` itself
+# keeps notes there.
+mount -t tmpfs -o mode=755 tmpfs /run
 mount -t proc proc /proc
-# A private /run and /var, so that everything is at its usual place and nothing of it outside.
 mkdir -p "$folder"/var/{lib/{kubelet,containerd,cni},log/{pods,containers},tmp}
 ln -sfn /run "$folder/var/run"
 for keep; do
@@ -15,7 +17,6 @@ for keep; do
   mount --bind "$keep" "$folder$keep"
 done
 mount --rbind "$folder/var" /var
-mount -t tmpfs -o mode=755 tmpfs /run
 mount --make-rshared /
 
 echo ready

@@ -1,0 +1,146 @@
+//! A cluster starts, survives what it has to, and leaves nothing behind. Wants root, minutes, and the machine for itself:
+//! `cargo xtask cluster build`, then `cargo test --profile host --package test-cluster -- --ignored`.
+
+use std::{
+    collections::BTreeSet,
+    env, fs,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+use test_cluster::{Cluster, Component, Options, RUN};
+
+/// Set for the copy of this program that only starts a cluster, to be killed on the way.
+const ONLY_UP: &str = "TEST_CLUSTER_ONLY_UP";
+
+/// Moments after the start at which `up` is killed: in the network, in the control plane, in the nodes, in the add-ons.
+const KILLED_AFTER: [u64; 5] = [50, 300, 1000, 3000, 6000];
+
+#[test]
+#[ignore = "wants root and the cluster's programs: see the head of tests/cluster/tests/lifecycle.rs"]
+fn a_cluster_survives_restarts_and_leaves_nothing_behind() {
+    if env::var_os(ONLY_UP).is_some() {
+        Cluster::up(&options()).unwrap();
+        return;
+    }
+    let options = options();
+    let before = traces();
+    // What an earlier run of this test left would be no finding of this one.
+    assert!(!Path::new(RUN).exists(), "a cluster is running: `cargo xtask cluster down`");
+
+    let cluster = timed("up", || Cluster::up(&options).unwrap());
+    survives(&cluster);
+    timed("down", || Cluster::down().unwrap());
+    assert_eq!(traces(), before, "after down");
+
+    for milliseconds in KILLED_AFTER {
+        killed_after(Duration::from_millis(milliseconds));
+        timed("up after a killed one", || Cluster::up(&options).unwrap());
+        timed("down", || Cluster::down().unwrap());
+        assert_eq!(traces(), before, "after an `up` killed after {milliseconds} ms, another, and down");
+    }
+    killed_after(Duration::from_secs(2));
+    Cluster::down().unwrap();
+    assert_eq!(traces(), before, "after a killed `up` and down");
+}
+
+/// Every component restarts, and the pods do not notice; a killed node comes back.
+fn survives(cluster: &Cluster) {
+    let pods = || {
+        let format = "--output=jsonpath={range .items[*]}{.metadata.name} {.status.containerStatuses[*].containerID}{\"\\n\"}{end}";
+        cluster.kubectl(&["get", "pods", "--namespace=kube-system", "--selector=app=traefik", format]).unwrap()
+    };
+    let before = pods();
+    for component in [
+        Component::Containerd(1),
+        Component::Kubelet(1),
+        Component::KubeProxy(1),
+        Component::Etcd,
+        Component::ApiServer,
+        Component::ControllerManager,
+        Component::Scheduler,
+    ] {
+        timed(&format!("restart of {}", component.name()), || cluster.restart(component).unwrap());
+    }
+    ready(cluster);
+    assert_eq!(pods(), before, "no pod was started anew");
+    timed("kill of node2", || cluster.kill_node(2).unwrap());
+    assert_eq!(cluster.nodes()[1].init, None);
+    timed("start of node2", || cluster.start_node(2).unwrap());
+    ready(cluster);
+    let rollout = ["rollout", "status", "daemonset/traefik", "--namespace=kube-system", "--timeout=60s"];
+    timed("Traefik on every node again", || cluster.kubectl(&rollout).unwrap());
+}
+
+fn ready(cluster: &Cluster) {
+    cluster.kubectl(&["wait", "--for=condition=Ready", "node", "--all", "--timeout=60s"]).unwrap();
+}
+
+/// Starts a cluster in another process, and kills that.
+fn killed_after(delay: Duration) {
+    let mut up = Command::new(env::current_exe().unwrap());
+    up.args(["--ignored"]).env(ONLY_UP, "1").stdout(Stdio::null()).stderr(Stdio::null());
+    let mut up = up.spawn().unwrap();
+    // Not a wait for something: the moment of the kill is what is tested.
+    thread::sleep(delay);
+    up.kill().unwrap();
+    up.wait().unwrap();
+}
+
+fn options() -> Options {
+    let folder = |name| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let cache = folder("XDG_CACHE_HOME").or_else(|| Some(folder("HOME")?.join(".cache"))).unwrap();
+    let tools = test_cluster::prepare(&cache.join("httpserver/cluster"), &mut |what, _, _| {
+        panic!("{what}: type `cargo xtask cluster build` first")
+    });
+    Options { nodes: 2, shim: None, tools: tools.unwrap() }
+}
+
+/// Everything that a cluster could leave on the machine.
+fn traces() -> BTreeSet<String> {
+    let printed = |command: &[&str]| {
+        let output = Command::new(command[0]).args(&command[1..]).output().unwrap();
+        String::from_utf8(output.stdout)
+            .unwrap()
+            .lines()
+            .map(|line| format!("{}: {line}", command[0]))
+            .collect::<Vec<_>>()
+    };
+    let mut traces = BTreeSet::new();
+    traces.extend(printed(&["ip", "-brief", "link"]).iter().map(|line| line.split_whitespace().take(2).collect()));
+    traces.extend(printed(&["ip", "route", "show", "table", "all"]));
+    traces.extend(printed(&["ip", "netns"]));
+    traces.extend(printed(&["nft", "list", "ruleset"]));
+    traces.extend(printed(&["find", "/sys/fs/cgroup", "-maxdepth", "2", "-type", "d"]));
+    traces.extend(printed(&["cat", "/proc/mounts"]));
+    traces.extend(processes());
+    for folder in ["/etc/cni", "/opt", "/run", "/run/netns", "/usr/libexec", "/var/lib", "/var/log", "/tmp"] {
+        let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+        traces.extend(entries.map(|entry| entry.path().display().to_string()));
+    }
+    traces
+}
+
+/// The processes in pid namespaces other than this one, and those that run a program of the cluster.
+fn processes() -> Vec<String> {
+    let ours = fs::read_link("/proc/self/ns/pid").unwrap();
+    let mut found = Vec::new();
+    for entry in fs::read_dir("/proc").unwrap().flatten() {
+        let Ok(namespace) = fs::read_link(entry.path().join("ns/pid")) else { continue };
+        let command = fs::read(entry.path().join("cmdline")).unwrap_or_default();
+        let command = String::from_utf8_lossy(&command).replace('\0', " ");
+        if namespace != ours || command.contains(RUN) {
+            found.push(format!("{}: {command}", entry.path().display()));
+        }
+    }
+    found
+}
+
+fn timed<T>(what: &str, action: impl FnOnce() -> T) -> T {
+    let start = Instant::now();
+    let result = action();
+    println!("{what}: {:.1} s", start.elapsed().as_secs_f64());
+    result
+}
