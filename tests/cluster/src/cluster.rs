@@ -18,6 +18,7 @@ use crate::{
     command::{output, output_with},
     layout::{self, State},
     machine::Machine,
+    network,
     process::Process,
     remove, status,
     wait::{self, PATIENCE},
@@ -183,12 +184,14 @@ impl Cluster {
         Process::read(&layout::pid(&component.name()))
     }
 
-    /// Kills every process of node `number` at once, as if its plug were pulled. The API server is not told.
+    /// Pulls the plugs of node `number`: no more packets, every process killed at once, the API server not told.
     ///
     /// # Errors
     /// If the node is not up.
     pub fn kill_node(&self, number: u8) -> Result<()> {
-        Machine::find(&format!("node{number}")).with_context(|| format!("node{number} is not up"))?.kill()
+        let node = Machine::find(&format!("node{number}")).with_context(|| format!("node{number} is not up"))?;
+        network::unplug(Machine::find("control").context("the control plane is not up")?, number)?;
+        node.kill()
     }
 
     /// Starts node `number` again after [`Self::kill_node`], with its disk as it was. Returns when the kubelet answers.

@@ -112,6 +112,8 @@ fn api_server() -> Vec<String> {
         format!("--service-cluster-ip-range={}", address::SERVICES),
         "--authorization-mode=Node,RBAC".into(),
         "--enable-admission-plugins=NodeRestriction".into(),
+        // Else it waits a minute at its end for clients that watch, who all know how to watch the next one.
+        "--shutdown-watch-termination-grace-period=1s".into(),
         // What a privileged pod meets is Pod Security, as elsewhere.
         "--allow-privileged=true".into(),
         file("client-ca-file", "ca", "crt"),

@@ -10,7 +10,6 @@ use crate::{
     address,
     command::{output, output_with},
     machine::Machine,
-    wait,
 };
 
 /// This machine's end of the cable.
@@ -68,13 +67,8 @@ pub fn connect_control(control: Machine, nodes: u8) -> Result<()> {
 /// No default route: what is not ours is unreachable, and the addresses of services, which kube-proxy rewrites on their
 /// way out, need any route at all to get that far.
 pub fn connect_node(control: Machine, node: Machine, number: u8, nodes: u8) -> Result<()> {
-    let port = format!("node{number}");
-    // A killed node's cable goes with its namespace, but a little later than its processes.
-    wait::until(&format!("removal of the old cable of {port}"), wait::PATIENCE, || {
-        let links = output(control.in_network("ip").args(["-json", "link", "show"]))?;
-        let links: serde_json::Value = serde_json::from_str(&links)?;
-        Ok(!links.as_array().into_iter().flatten().any(|link| link["ifname"] == port.as_str()))
-    })?;
+    unplug(control, number)?;
+    let port = port(number);
     let switch = format!(
         "link add {port} type veth peer name eth0 netns {}\n\
          link set {port} master switch up\n",
@@ -96,6 +90,23 @@ pub fn connect_node(control: Machine, node: Machine, number: u8, nodes: u8) -> R
     output_with(node.in_network("ip").args(["-batch", "-"]), &inside)?;
     output(node.in_network("sysctl").args(["-qw", "net.ipv4.ip_forward=1"]))?;
     Ok(())
+}
+
+/// Removes the cable to node `number`, should there be one. Not left to the end of the node's namespace: its kernel goes on
+/// for a minute closing connections, and answers those who try a new one.
+pub fn unplug(control: Machine, number: u8) -> Result<()> {
+    let port = port(number);
+    let links = output(control.in_network("ip").args(["-json", "link", "show"]))?;
+    let links: serde_json::Value = serde_json::from_str(&links)?;
+    if links.as_array().into_iter().flatten().any(|link| link["ifname"] == port.as_str()) {
+        output(control.in_network("ip").args(["link", "del", &port]))?;
+    }
+    Ok(())
+}
+
+/// The switch's end of a node's cable.
+fn port(number: u8) -> String {
+    format!("node{number}")
 }
 
 /// Removes this machine's end of the cable, should there still be one.
