@@ -34,8 +34,10 @@ pub fn check() -> Result<()> {
     Ok(())
 }
 
-/// Makes the group of node `name` in every hierarchy.
+/// Makes the group of node `name` in every hierarchy; those that were in it before the node was killed are gone, as after
+/// a machine's own start. (The kubelet takes 3 s for each container that it finds only here.)
 pub fn make(name: &str) -> Result<()> {
+    remove_everywhere(&Path::new(ROOT).join(name))?;
     for hierarchy in hierarchies()? {
         let ours = hierarchy.join(ROOT);
         let node = ours.join(name);
@@ -57,9 +59,13 @@ pub fn make(name: &str) -> Result<()> {
 
 /// Removes all our groups; no process is left in them.
 pub fn remove() -> Result<()> {
+    remove_everywhere(Path::new(ROOT))
+}
+
+fn remove_everywhere(group: &Path) -> Result<()> {
     // On a machine with both versions, runc makes groups also in version 2, where no controller is.
     for hierarchy in hierarchies()?.into_iter().chain([Path::new(MOUNT).join("unified")]) {
-        let ours = hierarchy.join(ROOT);
+        let ours = hierarchy.join(group);
         // The kernel takes a moment from a process's end until its group counts as empty.
         wait::until(&format!("removal of {}", ours.display()), PATIENCE, || Ok(remove_tree(&ours).is_ok()))?;
     }

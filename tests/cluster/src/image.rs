@@ -16,8 +16,6 @@ pub fn archive(name: &str, program: &Path, archive: &Path) -> Result<()> {
     let file = program.file_name().and_then(|name| name.to_str()).context("a program has a name")?;
     let binary = fs::read(program).with_context(|| format!("cannot read {}", program.display()))?;
     let mut layer = Builder::new(Vec::new());
-    // Where certificates and the like go that a program makes for itself.
-    append_folder(&mut layer, "tmp/", 0o1777)?;
     append(&mut layer, file, &binary, 0o555)?;
     let layer = layer.into_inner()?;
     let config = json!({
@@ -63,14 +61,5 @@ fn append(tar: &mut Builder<impl std::io::Write>, path: &str, data: &[u8], mode:
     header.set_size(data.len() as u64);
     header.set_mode(mode);
     tar.append_data(&mut header, path, data)?;
-    Ok(())
-}
-
-fn append_folder(tar: &mut Builder<impl std::io::Write>, path: &str, mode: u32) -> Result<()> {
-    let mut header = Header::new_ustar();
-    header.set_entry_type(tar::EntryType::Directory);
-    header.set_size(0);
-    header.set_mode(mode);
-    tar.append_data(&mut header, path, std::io::empty())?;
     Ok(())
 }
