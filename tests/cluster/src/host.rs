@@ -28,7 +28,7 @@ const PROGRAMS: [(&str, &str); 8] = [
 ];
 
 /// What compiles `pause`, only where that is not built yet.
-const COMPILER: (&str, &str) = ("gcc", "gcc");
+const COMPILER: [(&str, &str); 2] = [("gcc", "gcc"), ("gcc", "libc6-dev")];
 
 /// Where distributions put the CNI plugins, and where their own build does.
 const CNI: [&str; 3] = ["/usr/lib/cni", "/opt/cni/bin", "/usr/libexec/cni"];
@@ -67,7 +67,7 @@ pub fn prepare(cache: &Path, runner: &mut Runner) -> Result<()> {
         space(cache, BUILD_SPACE)?;
         go()?;
     }
-    let compiler = (!built).then_some(&COMPILER);
+    let compiler: &[_] = if built { &[] } else { &COMPILER };
     packages(&PROGRAMS.iter().chain(compiler).copied().collect::<Vec<_>>(), runner)?;
     namespaces()?;
     // A container's own file system is one, and no other can have its upper folder on it.
@@ -138,6 +138,7 @@ fn packages(programs: &[(&str, &'static str)], runner: &mut Runner) -> Result<()
     if cni().is_err() {
         missing.push(CNI_PACKAGE);
     }
+    missing.sort_unstable();
     missing.dedup();
     if missing.is_empty() {
         return Ok(());

@@ -7,7 +7,7 @@ use std::{
     collections::BTreeMap,
     env,
     ffi::OsString,
-    fs,
+    fs::{self, File},
     path::{Path, PathBuf},
     process::Command,
 };
@@ -45,6 +45,10 @@ impl Tools {
     /// # Errors
     /// If Go is missing or too old, or a build fails.
     pub fn build(cache: &Path, runner: &mut Runner) -> Result<Self> {
+        fs::create_dir_all(cache).with_context(|| format!("cannot make {}", cache.display()))?;
+        // Two checkouts that build the same wait for each other.
+        let lock = File::open(cache).with_context(|| format!("cannot open {}", cache.display()))?;
+        lock.lock().with_context(|| format!("cannot lock {}", cache.display()))?;
         let mut folders = BTreeMap::new();
         for module in &MODULES {
             let folder = cache.join(format!("{}-{}", module.name, module.key()));
@@ -85,9 +89,10 @@ impl Tools {
 
 /// Builds into a temporary folder beside `folder` and renames that, so that what is there is whole.
 fn build(module: &Module, folder: &Path, runner: &mut Runner) -> Result<()> {
-    let parent = folder.parent().expect("a folder of the cache");
-    fs::create_dir_all(parent).with_context(|| format!("cannot make {}", parent.display()))?;
-    let unfinished = folder.with_extension(format!("unfinished-{}", std::process::id()));
+    let unfinished = folder.with_extension("unfinished");
+    if unfinished.exists() {
+        fs::remove_dir_all(&unfinished).with_context(|| format!("cannot remove {}", unfinished.display()))?;
+    }
     let source = unfinished.join("source");
     fs::create_dir_all(&source).with_context(|| format!("cannot make {}", source.display()))?;
     for (name, text) in module.files {
