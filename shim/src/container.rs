@@ -1,22 +1,22 @@
 //! A libcontainer container, in a process of its own: libcontainer forks, which is safe only where there are no threads.
 
 use std::cell::RefCell;
-use std::fs;
+use std::fs::{self, File, OpenOptions};
+use std::path::PathBuf;
 
 use anyhow::{Context, Result};
-use containerd_shimkit::sandbox::InstanceConfig;
-use containerd_shimkit::set_logger_kv;
-use containerd_shimkit::zygote::Zygote;
 use libcontainer::container::Container as LibContainer;
 use libcontainer::container::builder::ContainerBuilder;
 use libcontainer::signal::Signal;
 use libcontainer::syscall::syscall::SyscallType;
+use oci_spec::runtime::LinuxResources;
 use serde::{Deserialize, Serialize};
+use zygote::Zygote;
 
-use crate::NAME;
 use crate::executor::Executor;
 use crate::prepare::Compiled;
 use crate::wire::{Sent, received, sent};
+use crate::{NAME, cgroup, logger};
 
 thread_local! {
     /// The container of this process.
@@ -31,68 +31,120 @@ pub struct Container(Zygote);
 
 /// What a container is built from.
 #[derive(Serialize, Deserialize)]
-struct Plan {
-    id: String,
-    config: InstanceConfig,
-    code: Option<Compiled>,
+pub struct Plan {
+    /// Its name in the namespace.
+    pub id: String,
+    /// containerd's namespace.
+    pub namespace: String,
+    /// The folder with its `config.json`.
+    pub bundle: PathBuf,
+    /// Its stdin, stdout and stderr.
+    pub stdio: Stdio,
+    /// Whether systemd makes its cgroup.
+    pub systemd_cgroup: bool,
+    /// Its application's compiled code, if there is any yet.
+    pub code: Option<Compiled>,
+}
+
+/// Paths of named pipes; none where empty.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Stdio {
+    /// What it reads.
+    pub stdin: String,
+    /// Where its output goes.
+    pub stdout: String,
+    /// Where its errors go.
+    pub stderr: String,
+}
+
+/// Where libcontainer keeps what it knows of the containers in `namespace`.
+pub fn state_root(namespace: &str) -> PathBuf {
+    PathBuf::from("/run/containerd").join(NAME).join(namespace)
 }
 
 impl Container {
     /// Builds the container and its process, which then waits for [`Self::start`].
-    pub fn build(id: String, config: InstanceConfig, code: Option<Compiled>) -> Result<Self> {
+    pub fn build(plan: Plan) -> Result<Self> {
         let process = Zygote::global().spawn();
-        received(process.try_run(|plan| sent(build(plan)), Plan { id, config, code }))?;
+        received(process.try_run(|plan| sent(build(plan)), plan))?;
         Ok(Self(process))
     }
 
+    /// The container's first process.
     pub fn pid(&self) -> Result<i32> {
         let pid =
             |()| with(|container| container.pid().map(|pid| pid.as_raw()).context("the container has no process"));
         received(self.0.try_run(pid, ()))
     }
 
+    /// All of the container's processes.
+    pub fn pids(&self) -> Result<Vec<i32>> {
+        received(self.0.try_run(|()| with(|container| cgroup::pids(container)), ()))
+    }
+
     pub fn start(&self) -> Result<()> {
         received(self.0.try_run(|()| with(|container| Ok(container.start()?)), ()))
     }
 
-    /// Sends `signal` to all processes of the container.
-    pub fn kill(&self, signal: u32) -> Result<()> {
-        let kill = |signal: u32| {
+    /// Sends `signal` to the container's first process, or to `all` of them.
+    pub fn kill(&self, signal: u32, all: bool) -> Result<()> {
+        let kill = |(signal, all): (u32, bool)| {
             with(|container| {
                 let signal = Signal::try_from(signal.cast_signed()).with_context(|| format!("no signal {signal}"))?;
-                Ok(container.kill(signal, true)?)
+                Ok(container.kill(signal, all)?)
             })
         };
-        received(self.0.try_run(kill, signal))
+        received(self.0.try_run(kill, (signal, all)))
     }
 
+    /// Sets the limits that `resources`, the OCI spec's as JSON, names.
+    pub fn update(&self, resources: Vec<u8>) -> Result<()> {
+        let update = |resources: Vec<u8>| {
+            with(|container| {
+                let resources: LinuxResources =
+                    serde_json::from_slice(&resources).context("expected the OCI spec's `linux.resources` as JSON")?;
+                cgroup::update(container, &resources)
+            })
+        };
+        received(self.0.try_run(update, resources))
+    }
+
+    /// Ends what still runs, and removes the container's cgroup and state.
     pub fn delete(&self) -> Result<()> {
         received(self.0.try_run(|()| with(|container| Ok(container.delete(true)?)), ()))
     }
 }
 
-fn build(Plan { id, config, code }: Plan) -> Result<()> {
-    set_logger_kv([("instance", id.as_str())]);
+fn build(Plan { id, namespace, bundle, stdio, systemd_cgroup, code }: Plan) -> Result<()> {
+    logger::name_container(&id);
     // The shim's own groups: libcontainer leaves them to a container that asks for none.
     rustix::thread::set_thread_groups(&[]).context("cannot leave the shim's groups")?;
     let executor = Executor::new(code.map(Compiled::open));
-    let root = config.determine_rootdir(NAME)?;
+    let root = state_root(&namespace);
     let mut builder = ContainerBuilder::new(id, SyscallType::Linux).with_executor(executor).with_root_path(root)?;
-    // Not there: the caller wants none.
-    if let Ok(stdin) = config.open_stdin() {
+    if let Some(stdin) = open(&stdio.stdin)? {
         builder = builder.with_stdin(stdin);
     }
-    if let Ok(stdout) = config.open_stdout() {
+    if let Some(stdout) = open(&stdio.stdout)? {
         builder = builder.with_stdout(stdout);
     }
-    if let Ok(stderr) = config.open_stderr() {
+    if let Some(stderr) = open(&stdio.stderr)? {
         builder = builder.with_stderr(stderr);
     }
-    let builder = builder.as_init(&config.bundle).as_sibling(true).with_systemd(config.config.systemd_cgroup);
+    let builder = builder.as_init(&bundle).as_sibling(true).with_systemd(systemd_cgroup);
     // libcontainer gives the container's to this process first, for its child to inherit: it would then be among the first to go.
     let own = fs::read(OOM_SCORE).with_context(|| format!("cannot read {OOM_SCORE}"))?;
     CONTAINER.set(Some(builder.build()?));
     fs::write(OOM_SCORE, own).with_context(|| format!("cannot write {OOM_SCORE}"))
+}
+
+/// Opens a named pipe to read and to write: so it never waits for the other end, and outlives a containerd that goes.
+fn open(path: &str) -> Result<Option<File>> {
+    if path.is_empty() {
+        return Ok(None);
+    }
+    let opened = OpenOptions::new().read(true).write(true).open(path);
+    opened.map(Some).with_context(|| format!("cannot open the container's `{path}`, expected a named pipe"))
 }
 
 fn with<T>(act: impl FnOnce(&mut LibContainer) -> Result<T>) -> Sent<T> {

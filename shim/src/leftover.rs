@@ -1,51 +1,37 @@
 //! What a shim that was killed leaves behind: its containers' cgroups and state. containerd then calls the binary with `delete`.
 
-use std::env;
-use std::path::PathBuf;
 use std::thread::sleep;
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
-use containerd_shimkit::sandbox::InstanceConfig;
+use anyhow::{Context, Result};
 use libcontainer::container::Container;
 
-use crate::NAME;
+use crate::container::state_root;
 
-/// How often, and how many times, a container is looked at whose process is on its way out: it dies with its shim.
-const INTERVAL: Duration = Duration::from_millis(50);
-const TRIES: u32 = 40;
+/// How often, and how many times, it is tried: the processes of a cgroup take their time to end.
+const INTERVAL: Duration = Duration::from_millis(100);
+const TRIES: u32 = 50;
 
-/// Removes what is left of the container that the arguments name, if they ask for that.
-pub fn remove(arguments: &[String]) {
-    let Ok(flags) = containerd_shim::parse(arguments) else {
-        // The shim itself says what is wrong with them.
-        return;
-    };
-    if flags.action != "delete" {
-        return;
-    }
-    let bundle = env::current_dir().unwrap_or_default();
-    let config = InstanceConfig { bundle, namespace: flags.namespace, ..InstanceConfig::default() };
-    let removed =
-        config.determine_rootdir(NAME).map_err(Into::into).and_then(|root| remove_state(root.join(&flags.id)));
-    if let Err(error) = removed {
-        eprintln!("cannot remove what is left of the container {}: {error:#}", flags.id);
-    }
-}
-
-fn remove_state(state: PathBuf) -> Result<()> {
+/// Ends what still runs of the container `id` and removes what is left of it. Tells its first process, if there was one.
+///
+/// # Errors
+/// Its state cannot be read, or its processes do not end.
+pub fn remove(namespace: &str, id: &str) -> Result<Option<i32>> {
+    let state = state_root(namespace).join(id);
     if !state.exists() {
-        return Ok(());
+        return Ok(None);
     }
     let mut container = Container::load(state)?;
-    for _ in 0..TRIES {
-        container.refresh_status()?;
-        if container.status().can_delete() {
-            break;
+    let pid = container.pid().map(|pid| pid.as_raw());
+    let mut tries = 0;
+    loop {
+        // A container dies with its shim, but what hangs does not. Ends what is in the container's cgroup, and nothing else:
+        // the number of its process may be another's by now.
+        match container.delete(true) {
+            Ok(()) => return Ok(pid),
+            Err(error) if tries == TRIES => return Err(error).context("its processes do not end"),
+            Err(_) => tries += 1,
         }
         sleep(INTERVAL);
     }
-    // Not by force: the number of its process may be another's by now.
-    ensure!(container.status().can_delete(), "its process still runs");
-    Ok(container.delete(false)?)
 }

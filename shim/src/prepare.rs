@@ -8,12 +8,12 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
-use containerd_shimkit::zygote::{WireFd, Zygote};
 use httpserver_runtime::cache::{Cache, Entry};
 use httpserver_runtime::manifest::Manifest;
 use oci_spec::runtime::Spec;
 use rustix::fs::{Mode, OFlags, ResolveFlags, open, openat2};
 use serde::{Deserialize, Serialize};
+use zygote::{WireFd, Zygote};
 
 use crate::application::MANIFEST;
 use crate::settings::{self, Environment};
@@ -75,7 +75,8 @@ fn prepare(bundle: &Path) -> Result<Compiled> {
     Ok(Compiled { name, file: WireFd::new(file) })
 }
 
-fn root(bundle: &Path, spec: &Spec) -> Option<PathBuf> {
+/// The root of the container in `bundle`, from outside.
+pub fn root(bundle: &Path, spec: &Spec) -> Option<PathBuf> {
     Some(bundle.join(spec.root().as_ref()?.path()))
 }
 

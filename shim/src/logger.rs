@@ -1,0 +1,77 @@
+//! The shim's log: the named pipe `log` in the bundle, which containerd copies into its own.
+//!
+//! `containerd-shim` has the same, for itself alone: the processes that build containers log too.
+
+use std::fs::{File, OpenOptions};
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::sync::{Mutex, OnceLock};
+
+use chrono::{SecondsFormat, Utc};
+use log::{LevelFilter, Log, Metadata, Record};
+
+/// In the folder that containerd starts the shim in.
+const PIPE: &str = "log";
+
+/// Which container this process is for, once it is for one.
+static CONTAINER: OnceLock<String> = OnceLock::new();
+
+struct Logger(Mutex<File>);
+
+/// Logs from here on, also in processes that are forked. Without a pipe, or with one that nobody reads, nothing is logged:
+/// no reason for a container not to start.
+pub fn init(debug: bool) {
+    // Nonblocking: a containerd that hangs must not hang its containers.
+    let Ok(pipe) = OpenOptions::new().write(true).custom_flags(libc::O_NONBLOCK).open(PIPE) else {
+        return;
+    };
+    let level = std::env::var("RUST_LOG").ok().and_then(|level| level.parse().ok()).unwrap_or(LevelFilter::Info);
+    log::set_max_level(if debug { level.max(LevelFilter::Debug) } else { level });
+    log::set_boxed_logger(Box::new(Logger(Mutex::new(pipe)))).expect("there is no logger yet");
+}
+
+/// Names the container that this process is for in whatever it logs.
+pub fn name_container(id: &str) {
+    CONTAINER.get_or_init(|| id.to_owned());
+}
+
+impl Log for Logger {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        metadata.level() <= log::max_level()
+    }
+
+    fn log(&self, record: &Record<'_>) {
+        if self.enabled(record.metadata()) {
+            let line = line(record, CONTAINER.get().map(String::as_str));
+            // In one write, so that the lines of several processes stay whole. Between two containerds nobody reads: it is lost.
+            let _ = self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).write_all(line.as_bytes());
+        }
+    }
+
+    fn flush(&self) {}
+}
+
+/// As containerd's own lines look.
+fn line(record: &Record<'_>, container: Option<&str>) -> String {
+    let time = Utc::now().to_rfc3339_opts(SecondsFormat::Nanos, true);
+    let level = record.level().as_str().to_lowercase();
+    let container = container.map(|id| format!(" instance={id:?}")).unwrap_or_default();
+    format!("time=\"{time}\" level={level}{container} msg={:?}\n", record.args().to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use log::Level;
+
+    use super::*;
+
+    #[test]
+    fn a_line_is_one_line_with_its_container() {
+        let logged = |container| {
+            line(&Record::builder().level(Level::Warn).args(format_args!("two\nlines, \"quoted\"")).build(), container)
+        };
+        let end = |line: String| line.split_once("Z\" ").unwrap().1.to_owned();
+        assert_eq!(end(logged(None)), "level=warn msg=\"two\\nlines, \\\"quoted\\\"\"\n");
+        assert_eq!(end(logged(Some("c1"))), "level=warn instance=\"c1\" msg=\"two\\nlines, \\\"quoted\\\"\"\n");
+    }
+}

@@ -1,0 +1,66 @@
+//! The runtime's options in containerd's configuration, as they come with each container.
+
+use anyhow::{Context, Result, ensure};
+use containerd_shim::api::Empty;
+use containerd_shim::protos::protobuf::well_known_types::any::Any;
+use containerd_shim::protos::protobuf::{Message, UnknownValueRef};
+use serde::Deserialize;
+
+/// How containerd sends the table `options` of a runtime that it does not know itself.
+const TYPE: &str = "runtimeoptions.v1.Options";
+
+/// The field `config_body` of that message: the table, as TOML.
+const CONFIG_BODY: u32 = 3;
+
+/// What may be set.
+#[derive(Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct Options {
+    /// Whether systemd makes the cgroups.
+    #[serde(rename = "SystemdCgroup", alias = "systemd_cgroup")]
+    pub systemd_cgroup: bool,
+}
+
+impl Options {
+    /// Reads what containerd sent, if anything.
+    ///
+    /// # Errors
+    /// It is another runtime's, or a value has the wrong type.
+    pub fn read(sent: Option<&Any>) -> Result<Self> {
+        let Some(sent) = sent else {
+            return Ok(Self::default());
+        };
+        ensure!(sent.type_url == TYPE, "the runtime's options have the type `{}`, expected `{TYPE}`", sent.type_url);
+        // No crate here has the message's type: to one without fields, all of them are unknown ones.
+        let message = Empty::parse_from_bytes(&sent.value).context("the runtime's options cannot be read")?;
+        let body = match message.special_fields.unknown_fields().get(CONFIG_BODY) {
+            Some(UnknownValueRef::LengthDelimited(body)) => std::str::from_utf8(body)?,
+            _ => "",
+        };
+        toml::from_str(body).context("the runtime's options in containerd's configuration, expected `SystemdCgroup`")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(type_url: &str, body: &str) -> Result<Options> {
+        let mut message = Empty::new();
+        message.special_fields.mut_unknown_fields().add_length_delimited(1, b"a type".to_vec());
+        message.special_fields.mut_unknown_fields().add_length_delimited(CONFIG_BODY, body.into());
+        let value = message.write_to_bytes().unwrap();
+        Options::read(Some(&Any { type_url: type_url.to_owned(), value, ..Any::default() }))
+    }
+
+    #[test]
+    fn systemd_makes_the_cgroups_where_asked() {
+        assert!(!Options::read(None).unwrap().systemd_cgroup);
+        assert!(!read(TYPE, "").unwrap().systemd_cgroup);
+        assert!(read(TYPE, "SystemdCgroup = true\nOther = 1\n").unwrap().systemd_cgroup);
+        let error = format!("{:#}", read(TYPE, "SystemdCgroup = \"yes\"").unwrap_err());
+        assert!(error.contains("SystemdCgroup"), "{error}");
+        let error = read("containerd.runc.v1.Options", "").unwrap_err().to_string();
+        assert!(error.contains("containerd.runc.v1.Options") && error.contains(TYPE), "{error}");
+    }
+}
