@@ -1,7 +1,7 @@
 //! The containerd shim `containerd-shim-wasmtime-spin-v1`: runs the Spin application in an image as a container.
 //!
 //! containerd starts one for each pod. Three kinds of process follow, all forked early from one that never had a thread:
-//! 1. the shim itself answers containerd: [`shim`], [`service`], [`task`];
+//! 1. the shim itself answers containerd: [`mod@shim`], [`service`], [`task`];
 //! 2. for each container one that builds it with libcontainer and stays outside: [`container`]; before that, for a Spin
 //!    application, one that sees to its compiled code and ends: [`prepare`];
 //! 3. the container's own, which enters namespaces and cgroup, gives up its rights ([`rights`]), and becomes either an ordinary
