@@ -30,9 +30,9 @@ impl Group {
         let expected = case.expected_on(self.host.kind());
         let mut faults = Vec::new();
         match server.get_or_insert_with(|| self.host.start(&self.variables)) {
-            Started::Elsewhere(authority) => {
-                let address = authority.to_socket_addrs()?.next().ok_or("the name has no address")?;
-                ask(case, &expected, Connection::open(address), authority, &mut faults);
+            Started::Elsewhere(elsewhere) => {
+                let address = elsewhere.address.to_socket_addrs()?.next().ok_or("the name has no address")?;
+                ask(case, &expected, Connection::open(address), &elsewhere.authority, &mut faults);
             }
             Started::Here(server) => {
                 let before = log_lines(&server.stdout.lines()).len();

@@ -19,14 +19,14 @@ enum Kind {
     Embedded(PathBuf),
     /// Real Spin at that path, if there is any.
     Spin(Option<PathBuf>),
-    /// A server that somebody else started, by `HOST:PORT`.
-    Running(String),
+    /// A server that somebody else started.
+    Running(Elsewhere),
 }
 
 /// The hosts to report on.
 pub fn all() -> Vec<Host> {
     if let Ok(url) = env::var("HTTPSERVER_URL") {
-        return vec![Host { name: "url", kind: Kind::Running(authority(&url)) }];
+        return vec![Host { name: "url", kind: Kind::Running(Elsewhere::at(&url)) }];
     }
     vec![
         Host { name: "embedded", kind: Kind::Embedded(artifacts::component()) },
@@ -74,7 +74,7 @@ impl Host {
     /// Starts a server with these variables.
     pub fn start(&self, variables: &Variables) -> Started {
         let app = match &self.kind {
-            Kind::Running(authority) => return Started::Elsewhere(authority.clone()),
+            Kind::Running(elsewhere) => return Started::Elsewhere(elsewhere.clone()),
             Kind::Embedded(component) => App::httpserver(component),
             Kind::Spin(program) => {
                 let program = program.clone().expect("cases do not run where there is no Spin");
@@ -91,14 +91,31 @@ pub enum Started {
     /// Our own: we see what it logs.
     Here(Server),
     /// Somebody else's.
-    Elsewhere(String),
+    Elsewhere(Elsewhere),
+}
+
+/// A server that somebody else started.
+#[derive(Clone)]
+pub struct Elsewhere {
+    /// What the requests call it: `HOST:PORT`.
+    pub authority: String,
+    /// Where it is: the same, unless `HTTPSERVER_CONNECT` says otherwise, as for a name that nobody resolves.
+    pub address: String,
+}
+
+impl Elsewhere {
+    fn at(url: &str) -> Self {
+        let authority = authority(url);
+        let address = env::var("HTTPSERVER_CONNECT").unwrap_or_else(|_| authority.clone());
+        Self { authority, address }
+    }
 }
 
 impl fmt::Display for Host {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.kind {
             Kind::Spin(None) => write!(f, "not run: {} (not on PATH, SPIN not set)", self.name),
-            Kind::Running(authority) => write!(f, "contract on {}: {authority}", self.name),
+            Kind::Running(elsewhere) => write!(f, "contract on {}: {}", self.name, elsewhere.authority),
             Kind::Embedded(file) | Kind::Spin(Some(file)) => write!(f, "contract on {}: {}", self.name, file.display()),
         }
     }

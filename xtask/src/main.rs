@@ -3,6 +3,7 @@
 mod build;
 mod clean;
 mod cluster;
+mod e2e;
 mod fmt;
 mod image;
 mod lint;
@@ -72,6 +73,8 @@ enum Command {
         #[command(subcommand)]
         action: cluster::Action,
     },
+    /// The application on a cluster of three nodes: shim, image and manifests, from apply to failure
+    E2e(e2e::Arguments),
     /// Install what the other commands need: the Wasm toolchain and pinned tools
     Setup,
     /// Format the sources
@@ -98,6 +101,7 @@ fn main() -> ExitCode {
         Command::Test { url: Some(url), arguments } => test::against(&mut steps, &url, &arguments),
         Command::Test { url: None, arguments } => test::run(&mut steps, &arguments),
         Command::Shim(arguments) => shim::run(&mut steps, &arguments),
+        Command::E2e(arguments) => e2e::run(&mut steps, &arguments),
         Command::Setup => setup::run(&mut steps),
         Command::Fmt { check } => fmt::run(&mut steps, check),
         Command::Lint => lint::run(&mut steps),

@@ -39,7 +39,7 @@ pub const HOST_PACKAGES: &[&[&str]] = if cfg!(target_os = "linux") {
 };
 
 /// What needs nothing of the above.
-const PLAIN: &[&str] = &["httpserver", "test-cluster", "test-manifests", "test-support", "xtask"];
+pub const PLAIN: &[&str] = &["httpserver", "test-cluster", "test-e2e", "test-manifests", "test-support", "xtask"];
 
 /// The root of this checkout.
 ///

@@ -17,7 +17,7 @@ use crate::{
     toolchain::{Flavour, Toolchain},
     tools::OF_TESTS,
 };
-use tally::Tally;
+pub use tally::Tally;
 
 /// Runs all tests on every host there is; `arguments` are for the test binaries.
 pub fn run(steps: &mut Steps, arguments: &[OsString]) -> Result<()> {
@@ -66,7 +66,7 @@ pub fn run(steps: &mut Steps, arguments: &[OsString]) -> Result<()> {
 }
 
 /// What the tests start besides what is built here, by the environment variable that names it.
-fn tools(steps: &mut Steps) -> Result<Vec<(String, PathBuf)>> {
+pub fn tools(steps: &mut Steps) -> Result<Vec<(String, PathBuf)>> {
     let mut paths = vec![("HTTPSERVER_XTASK".to_owned(), env::current_exe().context("this program has no path")?)];
     for tool in &OF_TESTS {
         paths.push((tool.variable(), tool.path(steps)?));
@@ -77,14 +77,15 @@ fn tools(steps: &mut Steps) -> Result<Vec<(String, PathBuf)>> {
 /// Runs the contract table against the server at `url`, and nothing else; needs no component.
 pub fn against(steps: &mut Steps, url: &str, arguments: &[OsString]) -> Result<()> {
     let mut tally = Tally::default();
-    let mut cargo = project::host_cargo("test", &["httpserver"]);
+    let mut cargo = project::host_cargo("test", project::PLAIN);
     cargo.args(["--test", "contract"]).env("HTTPSERVER_URL", url).arg("--").args(arguments);
     let result = steps.lines(&format!("contract on {url}"), &mut cargo, |line| tally.add(line));
     report(steps, &tally);
     result
 }
 
-fn report(steps: &Steps, tally: &Tally) {
+/// Prints how long each step took, and what ran where.
+pub fn report(steps: &Steps, tally: &Tally) {
     println!("\n{:>8}  step", "time");
     for (what, took) in steps.taken() {
         println!("{:>8}  {what}", seconds(*took));

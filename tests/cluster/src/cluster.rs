@@ -127,12 +127,15 @@ impl Cluster {
         output(self.kubectl_command().args(arguments))
     }
 
-    /// Applies manifests, by server-side apply.
+    /// Applies manifests, by server-side apply; what somebody else changed meanwhile (`kubectl scale`) becomes theirs.
     ///
     /// # Errors
     /// If the API server refuses something.
     pub fn apply(&self, yaml: &str) -> Result<()> {
-        output_with(self.kubectl_command().args(["apply", "--server-side", "--filename=-"]), yaml)?;
+        output_with(
+            self.kubectl_command().args(["apply", "--server-side", "--force-conflicts", "--filename=-"]),
+            yaml,
+        )?;
         Ok(())
     }
 

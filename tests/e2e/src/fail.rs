@@ -1,0 +1,92 @@
+//! What goes wrong, and what is left of it.
+
+use std::time::Instant;
+
+use anyhow::{Context, Result, ensure};
+use rustix::process::Signal;
+use serde_json::{Value, json};
+
+use crate::bed::{Bed, IMAGE, text, until};
+use crate::load;
+use crate::process::Process;
+
+/// A pod of the image with one thing wrong, and what it must say.
+const WRONG: [(&str, &str, &str); 2] = [
+    ("address", r#"{"name": "SPIN_HTTP_LISTEN_ADDR", "value": "nowhere"}"#, "SPIN_HTTP_LISTEN_ADDR"),
+    ("limit", r#"{"name": "SPIN_MAX_INSTANCE_COUNT", "value": "many"}"#, "SPIN_MAX_INSTANCE_COUNT"),
+];
+
+pub fn start_up_errors(bed: &Bed) -> Result<String> {
+    let mut said = Vec::new();
+    for (name, variable, expected) in WRONG {
+        let name = format!("wrong-{name}");
+        let pod = pod(&name, &json!([serde_json::from_str::<Value>(variable)?]));
+        bed.cluster.apply(&pod.to_string())?;
+        let mut ended = Value::Null;
+        until("the container has ended", || {
+            ended = bed.get(&["pod", &name])?["status"]["containerStatuses"][0]["state"]["terminated"].clone();
+            Ok(!ended.is_null())
+        })?;
+        let (message, log) = (text(&ended, "/message")?.trim().to_owned(), bed.kubectl(&["logs", &name])?);
+        ensure!(message.contains(expected) && log.contains(&message), "message {message:?}, log {log:?}");
+        ensure!(ended["exitCode"] == 1, "exit code {}", ended["exitCode"]);
+        bed.kubectl(&["delete", "pod", &name, "--wait=false"])?;
+        said.push(message);
+    }
+    Ok(format!("exit code 1: {}", said.join("; ")))
+}
+
+pub fn terminated(bed: &Bed) -> Result<String> {
+    ended_by(bed, Signal::TERM)
+}
+
+pub fn killed(bed: &Bed) -> Result<String> {
+    ended_by(bed, Signal::KILL)
+}
+
+/// Ends the process of one pod behind the kubelet's back, and says what that cost.
+fn ended_by(bed: &Bed, signal: Signal) -> Result<String> {
+    let pod = bed.ready_pods()?.into_iter().next().context("a pod is ready")?;
+    let name = text(&pod, "/metadata/name")?;
+    let (took, counts) = load::during(bed, |_| {
+        let start = Instant::now();
+        Process::of(&pod)?.signal(signal)?;
+        until("the container was restarted", || {
+            let status = bed.get(&["pod", name])?["status"]["containerStatuses"][0].clone();
+            Ok(status["restartCount"].as_u64() > pod["status"]["containerStatuses"][0]["restartCount"].as_u64()
+                && status["ready"] == true)
+        })?;
+        Ok(start.elapsed())
+    })?;
+    let good = counts.good.load(std::sync::atomic::Ordering::Relaxed);
+    // Those at work in the killed process, and those that come until its endpoint is withdrawn.
+    let failed = counts.failed();
+    ensure!(failed * 20 < good, "{failed} of {good} requests failed");
+    Ok(format!("ready again after {:.1} s; of {} requests {failed} failed", took.as_secs_f64(), good + failed))
+}
+
+/// A pod of the image by itself, as strict as the namespace asks for.
+pub fn pod(name: &str, environment: &Value) -> Value {
+    json!({
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": name, "namespace": crate::bed::NAMESPACE},
+        "spec": {
+            "runtimeClassName": "wasmtime-spin",
+            "restartPolicy": "Never",
+            "automountServiceAccountToken": false,
+            "securityContext": {"runAsNonRoot": true, "runAsUser": 65532, "seccompProfile": {"type": "RuntimeDefault"}},
+            "containers": [{
+                "name": "httpserver",
+                "image": IMAGE,
+                "command": ["/"],
+                "env": environment,
+                "securityContext": {
+                    "allowPrivilegeEscalation": false,
+                    "readOnlyRootFilesystem": true,
+                    "capabilities": {"drop": ["ALL"]}
+                }
+            }]
+        }
+    })
+}

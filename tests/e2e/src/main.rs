@@ -1,0 +1,78 @@
+//! The application on a real Kubernetes: one test after the other on one cluster, each with a figure.
+//!
+//! `cargo xtask e2e` builds what is under test, starts the cluster, imports the image and runs this. The tests are in the order
+//! in which an operator meets things: apply, ask, look, change, disturb, break.
+
+mod bed;
+mod disturb;
+mod fail;
+mod figures;
+mod load;
+mod look;
+mod policy;
+mod process;
+mod rollout;
+mod routes;
+
+use std::env;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::Result;
+use bed::Bed;
+use figures::Figures;
+use libtest_mimic::{Arguments, Trial};
+
+/// Proves something, and says how much or how fast.
+type Test = fn(&Bed) -> Result<String>;
+
+const TESTS: &[(&str, Test)] = &[
+    ("apply: from nothing to the first answer through the Ingress", routes::first_answer),
+    ("routes: every node answers by Ingress, Ingress with TLS, and HTTPRoute", routes::every_node_answers),
+    ("routes: /.well-known/spin/ stays inside", routes::the_hosts_own_pages_stay_inside),
+    ("routes: the contract, through the Ingress", routes::contract),
+    ("routes: the client's address is the client's and cannot be forged", routes::client_address),
+    ("look: three replicas on three nodes", look::spread),
+    ("look: kubectl logs has a line for each request", look::logs),
+    ("look: kubectl top has figures", look::top),
+    ("look: every thread has the rights that the pod asked for, and no more", look::rights),
+    ("look: memory of the pods and of their shims", look::memory),
+    ("rollout: a new version comes without an error", rollout::new_version),
+    ("rollout: a bad value stops it, and the old pods go on", rollout::bad_value),
+    ("undisturbed by: a rolling restart", disturb::rolling_restart),
+    ("undisturbed by: scaling up and down", disturb::scaling),
+    ("undisturbed by: deletion of a pod", disturb::deletion),
+    ("undisturbed by: kubectl drain of a node", disturb::drain),
+    ("undisturbed by: restart of containerd", disturb::containerd),
+    ("undisturbed by: restart of a kubelet", disturb::kubelet),
+    ("undisturbed by: restart of API server and etcd", disturb::control_plane),
+    ("fail: what is wrong at the start is in the log and the termination message", fail::start_up_errors),
+    ("fail: SIGTERM behind the kubelet's back", fail::terminated),
+    ("fail: SIGKILL of the process", fail::killed),
+    ("policy: exec probes are refused, with what to use instead", policy::guard),
+    ("policy: a privileged pod is refused", policy::privileged),
+    ("policy: a RuntimeClass whose handler no node has says so", policy::no_handler),
+];
+
+fn main() -> ExitCode {
+    let mut arguments = Arguments::from_args();
+    // One cluster, one order.
+    arguments.test_threads = Some(1);
+    env::set_current_dir("../..").expect("this package lies two folders deep");
+    let bed = Arc::new(Bed::attach());
+    let figures = Arc::new(Figures::default());
+    let trials = TESTS.iter().map(|(name, test)| {
+        let (bed, figures) = (Arc::clone(&bed), Arc::clone(&figures));
+        Trial::test(*name, move || {
+            let outcome = figures.time(name, || test(&bed));
+            outcome.map_err(|error| {
+                // At once: the others take minutes.
+                eprintln!("{error:#}");
+                format!("{error:#}\n{}", bed.report()).into()
+            })
+        })
+    });
+    let conclusion = libtest_mimic::run(&arguments, trials.collect());
+    print!("\n{figures}");
+    conclusion.exit_code()
+}

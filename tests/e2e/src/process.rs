@@ -1,0 +1,111 @@
+//! The process behind a pod, as the kernel of this machine sees it.
+
+use std::fmt;
+use std::fs;
+
+use anyhow::{Context, Result, bail};
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+
+use crate::bed::text;
+
+/// What the shim calls the process that serves.
+const NAME: &str = "httpserver";
+
+/// The process that serves in a pod.
+pub struct Process {
+    pub pid: i32,
+    uid: String,
+}
+
+/// A thread's `/proc/PID/task/TID/status`.
+pub struct Status(String);
+
+impl Process {
+    /// Finds it by the pod's cgroup.
+    pub fn of(pod: &Value) -> Result<Self> {
+        let uid = text(pod, "/metadata/uid")?.to_owned();
+        let found = processes()?.into_iter().find(|pid| in_pod(*pid, &uid) && name(*pid) == NAME);
+        Ok(Self { pid: found.with_context(|| format!("no process of pod {uid}"))?, uid })
+    }
+
+    pub fn signal(&self, signal: Signal) -> Result<()> {
+        Ok(kill_process(Pid::from_raw(self.pid).context("a process's number")?, signal)?)
+    }
+
+    /// Resident memory, KiB.
+    pub fn resident(&self) -> Result<u64> {
+        resident(self.pid)
+    }
+
+    /// Resident memory of the processes of the pod's shim that are not in the pod, KiB each: the ancestors of its process
+    /// up to the first that is no shim, and their other children outside of the pod.
+    pub fn shims(&self) -> Result<Vec<u64>> {
+        let is_shim = |pid: i32| {
+            fs::read_to_string(format!("/proc/{pid}/cmdline"))
+                .is_ok_and(|line| line.contains("containerd-shim-wasmtime-spin"))
+        };
+        let all = processes()?;
+        let mut of_pod: Vec<i32> = Vec::new();
+        let mut pid = parent(self.pid)?;
+        while is_shim(pid) {
+            of_pod.push(pid);
+            pid = parent(pid)?;
+        }
+        let more: Vec<i32> = all
+            .into_iter()
+            .filter(|pid| is_shim(*pid) && !of_pod.contains(pid) && !in_pod(*pid, &self.uid))
+            .filter(|pid| parent(*pid).is_ok_and(|parent| of_pod.contains(&parent)))
+            .collect();
+        of_pod.extend(more);
+        of_pod.into_iter().map(resident).collect()
+    }
+
+    /// What each of its threads says.
+    pub fn threads(&self) -> Result<Vec<Status>> {
+        let tasks = fs::read_dir(format!("/proc/{}/task", self.pid))?;
+        tasks.map(|task| Ok(Status(fs::read_to_string(task?.path().join("status"))?))).collect()
+    }
+}
+
+impl Status {
+    pub fn field(&self, name: &str) -> Result<&str> {
+        let prefix = format!("{name}:");
+        let line = self.0.lines().find_map(|line| line.strip_prefix(&prefix));
+        Ok(line.with_context(|| format!("no {name}"))?.trim())
+    }
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+fn processes() -> Result<Vec<i32>> {
+    let entries = fs::read_dir("/proc")?;
+    Ok(entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()).collect())
+}
+
+/// The kubelet's cgroup for a pod has its uid in its name, with `_` for `-` where systemd makes it.
+fn in_pod(pid: i32, uid: &str) -> bool {
+    let groups = fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap_or_default();
+    groups.contains(uid) || groups.contains(&uid.replace('-', "_"))
+}
+
+fn name(pid: i32) -> String {
+    fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default().trim_end().to_owned()
+}
+
+fn resident(pid: i32) -> Result<u64> {
+    let status = Status(fs::read_to_string(format!("/proc/{pid}/status"))?);
+    Ok(status.field("VmRSS")?.trim_end_matches(" kB").parse()?)
+}
+
+fn parent(pid: i32) -> Result<i32> {
+    let status = Status(fs::read_to_string(format!("/proc/{pid}/status"))?);
+    match status.field("PPid")?.parse()? {
+        0 => bail!("{pid} has no parent"),
+        parent => Ok(parent),
+    }
+}

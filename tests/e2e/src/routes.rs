@@ -1,0 +1,99 @@
+//! Ways in: Ingress, HTTPS, HTTPRoute, and who is seen at the other end.
+
+use std::process::Command;
+use std::time::Instant;
+
+use anyhow::{Context, Result, ensure};
+use serde_json::Value;
+use test_cluster::address;
+use test_support::artifacts;
+use test_support::tls::Identity;
+
+use crate::bed::{Bed, GATEWAY_HOST, HOST, IMAGE, kustomize, text, until};
+
+/// The README's commands, one after the other.
+pub fn first_answer(bed: &Bed) -> Result<String> {
+    bed.cluster.apply(&kustomize("runtimeclass/base".as_ref())?)?;
+    let mut xtask = Command::new(artifacts::tool("xtask"));
+    xtask.env("CARGO_MANIFEST_DIR", std::env::current_dir()?.join("xtask"));
+    let rendered = xtask.args(["manifests", "local", "--version", "v1", "--image", IMAGE]).output()?;
+    ensure!(rendered.status.success(), "{}", String::from_utf8_lossy(&rendered.stderr));
+    let start = Instant::now();
+    bed.cluster.apply(&String::from_utf8(rendered.stdout)?)?;
+    let answers = || {
+        let answer = bed.ask(1, "/")?;
+        Ok(answer.status == 200 && answer.header("version") == Some("v1"))
+    };
+    until("the Ingress answers", answers)?;
+    let took = start.elapsed();
+    certificate(bed)?;
+    bed.deploy("v1")?;
+    Ok(format!("{:.1} s from apply to 200", took.as_secs_f64()))
+}
+
+/// The Secret that component `ingress-tls` wants, as a person would make it.
+fn certificate(bed: &Bed) -> Result<()> {
+    let identity = Identity::generate();
+    let (certificate, key) = (identity.certificate(), identity.key());
+    let files = [format!("--cert={}", certificate.display()), format!("--key={}", key.display())];
+    let create =
+        ["create", "secret", "tls", "httpserver-tls", &files[0], &files[1], "--dry-run=client", "--output=yaml"];
+    bed.cluster.apply(&bed.kubectl(&create)?)
+}
+
+pub fn every_node_answers(bed: &Bed) -> Result<String> {
+    let nodes = bed.cluster.nodes();
+    for node in &nodes {
+        let plain = bed.send(node.ip, 80, HOST, "/", "x-asked: yes\r\n")?;
+        ensure!(plain.status == 200 && plain.header("x-asked") == Some("yes"), "{}: {plain:?}", node.name);
+        let curl = Command::new("curl")
+            .args(["--silent", "--show-error", "--insecure", "--output", "/dev/null", "--write-out", "%{http_code}"])
+            .args(["--resolve", &format!("{HOST}:443:{}", node.ip), &format!("https://{HOST}/healthz")])
+            .output()
+            .context("curl runs")?;
+        ensure!(curl.stdout == b"200", "{}: {curl:?}", node.name);
+    }
+    for node in &nodes {
+        let answers = || Ok(bed.send(node.ip, 80, GATEWAY_HOST, "/healthz", "")?.header("version") == Some("v1"));
+        until("the HTTPRoute answers", answers)?;
+    }
+    Ok(format!("{} nodes, each by HTTP, HTTPS and HTTPRoute", nodes.len()))
+}
+
+pub fn the_hosts_own_pages_stay_inside(bed: &Bed) -> Result<String> {
+    // The last three: what a proxy might make the same of, or let through to a host that does.
+    let paths = ["health", "info", ""].map(|page| format!("/.well-known/spin/{page}"));
+    let tricks =
+        ["//.well-known/spin/info", "/x/../.well-known/spin/info", "/%2ewell-known/spin/info"].map(str::to_owned);
+    for path in paths.iter().chain(&tricks) {
+        for host in [HOST, GATEWAY_HOST] {
+            let answer = bed.send(bed.node(1).ip, 80, host, path, "")?;
+            // What the component answers has a version; the host's own pages have none.
+            let refused = answer.status >= 400 || answer.header("version").is_some();
+            ensure!(refused, "{host}{path}: {answer:?}");
+            ensure!(tricks.contains(path) || answer.status >= 400, "{host}{path}: {answer:?}");
+        }
+    }
+    Ok("by Ingress and HTTPRoute alike, also in disguise".to_owned())
+}
+
+/// The whole table, as the tests of any server that somebody else started.
+pub fn contract(bed: &Bed) -> Result<String> {
+    let mut xtask = Command::new(artifacts::tool("xtask"));
+    xtask.env("CARGO_MANIFEST_DIR", std::env::current_dir()?.join("xtask"));
+    xtask.env("HTTPSERVER_CONNECT", format!("{}:80", bed.node(2).ip));
+    let output = xtask.args(["test", "--url", &format!("http://{HOST}")]).output()?;
+    let said = String::from_utf8_lossy(&output.stdout);
+    ensure!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
+    let result = said.lines().find(|line| line.starts_with("test result:")).context("the tests have a result")?;
+    Ok(result.trim_start_matches("test result: ").to_owned())
+}
+
+pub fn client_address(bed: &Bed) -> Result<String> {
+    let forged = "x-forwarded-for: 6.6.6.6\r\nx-real-ip: 6.6.6.6\r\nspin-client-addr: 6.6.6.6:1\r\n";
+    let answer = bed.send(bed.node(1).ip, 80, HOST, "/ip", forged)?;
+    let seen: Value = serde_json::from_slice(&answer.body)?;
+    let client = text(&seen, "/client")?;
+    ensure!(client == address::HOST.to_string(), "expected this machine, {}, got {seen}", address::HOST);
+    Ok(format!("{client}, asked as 6.6.6.6"))
+}
