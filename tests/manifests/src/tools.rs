@@ -77,6 +77,8 @@ fn run(mut command: Command, content: &str) -> Result<(), String> {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let file = folder.path().join("rendered.yaml");
     fs::write(&file, content).expect("a temporary folder takes files");
+    // checkov leaves a cache where temporary files go.
+    command.env("TMPDIR", folder.path());
     let output = command.arg(&file).output().map_err(|error| format!("cannot run {command:?}: {error}"))?;
     if output.status.success() {
         return Ok(());
