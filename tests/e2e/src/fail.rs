@@ -1,6 +1,7 @@
 //! What goes wrong, and what is left of it.
 
-use std::time::Instant;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use rustix::process::Signal;
@@ -58,11 +59,47 @@ fn ended_by(bed: &Bed, signal: Signal) -> Result<String> {
         })?;
         Ok(start.elapsed())
     })?;
-    let good = counts.good.load(std::sync::atomic::Ordering::Relaxed);
-    // Those at work in the killed process, and those that come until its endpoint is withdrawn.
-    let failed = counts.failed();
-    ensure!(failed * 20 < good, "{failed} of {good} requests failed");
-    Ok(format!("ready again after {:.1} s; of {} requests {failed} failed", took.as_secs_f64(), good + failed))
+    let (good, failed, window) = (counts.good.load(Ordering::Relaxed), counts.failed(), counts.failing_for());
+    // What was at work in a killed process, and what goes to its address until the kubelet has seen it and the proxies know.
+    ensure!(window < Duration::from_secs(10), "{failed} of {good} requests failed, over {window:?}");
+    Ok(format!(
+        "ready again after {:.1} s; of {} requests {failed} failed, within {:.1} s",
+        took.as_secs_f64(),
+        good + failed,
+        window.as_secs_f64()
+    ))
+}
+
+/// Pulls the plug of a node; the load is on the others.
+pub fn node_killed(bed: &Bed) -> Result<String> {
+    /// So long must nothing fail for the service to count as returned.
+    const QUIET: Duration = Duration::from_secs(5);
+    let outcome = load::during_on(bed, &[1, 3], |counts| {
+        let start = Instant::now();
+        bed.cluster.kill_node(2)?;
+        let (mut failed, mut since) = (0, Instant::now());
+        until("nothing fails any more", || {
+            if counts.failed() != failed {
+                (failed, since) = (counts.failed(), Instant::now());
+            }
+            // The API server takes 40 s to miss a node: before that, quiet means little.
+            let missed = bed.cluster.kubectl(&["get", "node", "node2"])?.contains("NotReady");
+            Ok(missed && since.elapsed() > QUIET)
+        })?;
+        Ok(start.elapsed() - QUIET)
+    });
+    let start = Instant::now();
+    bed.cluster.start_node(2)?;
+    until("all pods are ready again", || Ok(bed.ready_pods()?.len() == 3))?;
+    let back = start.elapsed();
+    let (took, counts) = outcome?;
+    let (good, failed) = (counts.good.load(Ordering::Relaxed), counts.failed());
+    Ok(format!(
+        "the others served alone after {:.0} s; of {} requests {failed} failed; the node was back after {:.1} s",
+        took.as_secs_f64(),
+        good + failed,
+        back.as_secs_f64()
+    ))
 }
 
 /// A pod of the image by itself, as strict as the namespace asks for.

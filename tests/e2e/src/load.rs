@@ -38,20 +38,22 @@ const REQUESTS_LONG: u64 = 100_000;
 pub struct Counts {
     pub good: AtomicU64,
     failed: Mutex<BTreeMap<String, u64>>,
+    /// When the first request failed, and the last.
+    failing: Mutex<Option<(Instant, Instant)>>,
     /// How many answers had each version.
     versions: Mutex<BTreeMap<String, u64>>,
 }
 
 /// Puts load on all nodes while `disturb` runs, and until there were enough requests.
 pub fn during<T>(bed: &Bed, disturb: impl FnOnce(&Counts) -> Result<T>) -> Result<(T, Arc<Counts>)> {
+    let nodes: Vec<_> = bed.cluster.nodes().iter().map(|node| node.number).collect();
+    during_on(bed, &nodes, disturb)
+}
+
+/// The same on some of the nodes.
+pub fn during_on<T>(bed: &Bed, nodes: &[u8], disturb: impl FnOnce(&Counts) -> Result<T>) -> Result<(T, Arc<Counts>)> {
     let (counts, done) = (Arc::new(Counts::default()), Arc::new(AtomicBool::new(false)));
-    let nodes: Vec<_> = bed
-        .cluster
-        .nodes()
-        .iter()
-        .filter(|node| node.init.is_some())
-        .map(|node| SocketAddr::from((node.ip, 80)))
-        .collect();
+    let nodes: Vec<_> = nodes.iter().map(|number| SocketAddr::from((bed.node(*number).ip, 80))).collect();
     let enough = if bed.long { REQUESTS_LONG } else { REQUESTS };
     let client = {
         let (counts, done) = (Arc::clone(&counts), Arc::clone(&done));
@@ -80,6 +82,12 @@ impl Counts {
         self.failed.lock().expect("nobody panics with it").values().sum()
     }
 
+    /// How long it took from the first failure to the last.
+    pub fn failing_for(&self) -> Duration {
+        let failing = *self.failing.lock().expect("nobody panics with it");
+        failing.map_or(Duration::ZERO, |(first, last)| last - first)
+    }
+
     /// The versions that were seen, in order.
     pub fn versions(&self) -> BTreeMap<String, u64> {
         self.versions.lock().expect("nobody panics with it").clone()
@@ -92,7 +100,9 @@ impl Counts {
                 *self.versions.lock().expect("nobody panics with it").entry(version).or_default() += 1;
             }
             Err(error) => {
-                *self.failed.lock().expect("nobody panics with it").entry(format!("{error:#}")).or_default() += 1
+                let now = Instant::now();
+                self.failing.lock().expect("nobody panics with it").get_or_insert((now, now)).1 = now;
+                *self.failed.lock().expect("nobody panics with it").entry(format!("{error:#}")).or_default() += 1;
             }
         }
     }

@@ -13,6 +13,7 @@ mod policy;
 mod process;
 mod rollout;
 mod routes;
+mod scale;
 
 use std::env;
 use std::process::ExitCode;
@@ -49,6 +50,10 @@ const TESTS: &[(&str, Test)] = &[
     ("fail: what is wrong at the start is in the log and the termination message", fail::start_up_errors),
     ("fail: SIGTERM behind the kubelet's back", fail::terminated),
     ("fail: SIGKILL of the process", fail::killed),
+    ("fail: a node goes dark", fail::node_killed),
+    ("scale: an ordinary Linux container beside the component", scale::with_a_sidecar),
+    ("scale: thirty pods on one node", scale::many_on_one_node),
+    ("scale: by load, out and back in", scale::by_load),
     ("policy: exec probes are refused, with what to use instead", policy::guard),
     ("policy: a privileged pod is refused", policy::privileged),
     ("policy: a RuntimeClass whose handler no node has says so", policy::no_handler),

@@ -38,27 +38,50 @@ impl Process {
         resident(self.pid)
     }
 
-    /// Resident memory of the processes of the pod's shim that are not in the pod, KiB each: the ancestors of its process
-    /// up to the first that is no shim, and their other children outside of the pod.
+    /// Resident memory of the processes of the pod's shim that are outside of the pod, KiB each.
     pub fn shims(&self) -> Result<Vec<u64>> {
+        self.of_shim()?.into_iter().map(resident).collect()
+    }
+
+    /// Its own share of the memory: what several processes have in common is divided among them. KiB.
+    pub fn proportional(&self) -> Result<u64> {
+        proportional(self.pid)
+    }
+
+    /// The same for the processes of [`Self::shims`] together.
+    pub fn shims_proportional(&self) -> Result<u64> {
+        self.of_shim()?.into_iter().map(proportional).sum()
+    }
+
+    /// The ancestors of the process up to the first that is no shim, and their other children outside of the pod.
+    fn of_shim(&self) -> Result<Vec<i32>> {
         let is_shim = |pid: i32| {
             fs::read_to_string(format!("/proc/{pid}/cmdline"))
                 .is_ok_and(|line| line.contains("containerd-shim-wasmtime-spin"))
         };
-        let all = processes()?;
-        let mut of_pod: Vec<i32> = Vec::new();
+        let mut ancestors: Vec<i32> = Vec::new();
         let mut pid = parent(self.pid)?;
         while is_shim(pid) {
-            of_pod.push(pid);
+            ancestors.push(pid);
             pid = parent(pid)?;
         }
-        let more: Vec<i32> = all
+        let others: Vec<i32> = processes()?
             .into_iter()
-            .filter(|pid| is_shim(*pid) && !of_pod.contains(pid) && !in_pod(*pid, &self.uid))
-            .filter(|pid| parent(*pid).is_ok_and(|parent| of_pod.contains(&parent)))
+            .filter(|pid| is_shim(*pid) && !ancestors.contains(pid) && !in_pod(*pid, &self.uid))
+            .filter(|pid| parent(*pid).is_ok_and(|parent| ancestors.contains(&parent)))
             .collect();
-        of_pod.extend(more);
-        of_pod.into_iter().map(resident).collect()
+        ancestors.extend(others);
+        Ok(ancestors)
+    }
+
+    /// What the first threads of a container's processes say; `container` as the pod's status names it, `containerd://ID`.
+    pub fn of_container(container: &str) -> Result<Vec<Status>> {
+        let id = container.rsplit('/').next().unwrap_or(container);
+        let found: Vec<_> = processes()?.into_iter().filter(|pid| in_pod(*pid, id)).collect();
+        if found.is_empty() {
+            bail!("no process of container {id}");
+        }
+        found.into_iter().map(|pid| Ok(Status(fs::read_to_string(format!("/proc/{pid}/status"))?))).collect()
     }
 
     /// What each of its threads says.
@@ -87,7 +110,7 @@ fn processes() -> Result<Vec<i32>> {
     Ok(entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()).collect())
 }
 
-/// The kubelet's cgroup for a pod has its uid in its name, with `_` for `-` where systemd makes it.
+/// The kubelet's cgroup for a pod has its uid in its name, with `_` for `-` where systemd makes it; a container's has its id.
 fn in_pod(pid: i32, uid: &str) -> bool {
     let groups = fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap_or_default();
     groups.contains(uid) || groups.contains(&uid.replace('-', "_"))
@@ -100,6 +123,11 @@ fn name(pid: i32) -> String {
 fn resident(pid: i32) -> Result<u64> {
     let status = Status(fs::read_to_string(format!("/proc/{pid}/status"))?);
     Ok(status.field("VmRSS")?.trim_end_matches(" kB").parse()?)
+}
+
+fn proportional(pid: i32) -> Result<u64> {
+    let rollup = Status(fs::read_to_string(format!("/proc/{pid}/smaps_rollup"))?);
+    Ok(rollup.field("Pss")?.trim_end_matches(" kB").trim().parse()?)
 }
 
 fn parent(pid: i32) -> Result<i32> {
