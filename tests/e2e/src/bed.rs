@@ -57,17 +57,21 @@ impl Bed {
         Ok(serde_json::from_str(&self.kubectl(&[&["get", "--output=json"], arguments].concat())?)?)
     }
 
+    /// The pods of the Deployment, in whatever state.
+    pub fn pods(&self) -> Result<Vec<Value>> {
+        let pods = self.get(&["pods", "--selector=app.kubernetes.io/name=httpserver"])?;
+        Ok(pods["items"].as_array().cloned().unwrap_or_default())
+    }
+
     /// The pods that serve: running, ready, and not on their way out.
     pub fn ready_pods(&self) -> Result<Vec<Value>> {
-        let pods = self.get(&["pods", "--selector=app.kubernetes.io/name=httpserver"])?;
-        let pods = pods["items"].as_array().cloned().unwrap_or_default();
         let ready = |pod: &Value| {
             let conditions = pod["status"]["conditions"].as_array();
             let ready =
                 conditions.is_some_and(|all| all.iter().any(|one| one["type"] == "Ready" && one["status"] == "True"));
             ready && pod["metadata"]["deletionTimestamp"].is_null()
         };
-        Ok(pods.into_iter().filter(ready).collect())
+        Ok(self.pods()?.into_iter().filter(ready).collect())
     }
 
     /// Applies the base with what the tests need of its components, three replicas and this version; waits for nothing.

@@ -16,7 +16,9 @@ fn undisturbed(bed: &Bed, disturb: impl FnOnce() -> Result<()>) -> Result<String
     let start = Instant::now();
     let ((), counts) = load::during(bed, |_| {
         disturb()?;
-        bed.rolled_out()
+        bed.rolled_out()?;
+        // Until the last of them had its preStop, its SIGTERM and its drain.
+        until("no pod is on its way out", || Ok(bed.pods()?.len() == bed.ready_pods()?.len()))
     })?;
     Ok(format!("{} in {:.0} s", counts.none_failed()?, start.elapsed().as_secs_f64()))
 }

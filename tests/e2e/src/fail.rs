@@ -47,7 +47,9 @@ pub fn killed(bed: &Bed) -> Result<String> {
 
 /// Ends the process of one pod behind the kubelet's back, and says what that cost.
 fn ended_by(bed: &Bed, signal: Signal) -> Result<String> {
-    let pod = bed.ready_pods()?.into_iter().next().context("a pod is ready")?;
+    // One that was not restarted yet: the kubelet lets the next restart wait for ten seconds, and longer each time.
+    let fresh = |pod: &Value| pod["status"]["containerStatuses"][0]["restartCount"] == 0;
+    let pod = bed.ready_pods()?.into_iter().find(fresh).context("a pod that was never restarted")?;
     let name = text(&pod, "/metadata/name")?;
     let (took, counts) = load::during(bed, |_| {
         let start = Instant::now();
