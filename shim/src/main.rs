@@ -15,6 +15,7 @@ mod executor;
 mod leftover;
 mod linux;
 mod logger;
+mod oom;
 mod options;
 mod prepare;
 mod refusal;

@@ -8,12 +8,13 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use containerd_shim::TtrpcResult;
 use containerd_shim::monitor::{Subscription, Topic, monitor_subscribe, wait_pid};
-use containerd_shim::protos::events::task::{TaskExit, TaskStart};
+use containerd_shim::protos::events::task::{TaskExit, TaskOOM, TaskStart};
 use containerd_shim::protos::protobuf::well_known_types::timestamp::Timestamp;
 use containerd_shim::protos::ttrpc::Code;
 
 use crate::container::{Container, Plan, Stdio};
 use crate::events::Events;
+use crate::oom::OomKills;
 use crate::refusal::{failure, refusal};
 
 const SIGKILL: u32 = libc::SIGKILL.cast_unsigned();
@@ -74,16 +75,22 @@ impl Task {
         let (id, bundle, stdio) = (plan.id.clone(), plan.bundle.clone(), plan.stdio.clone());
         let container = Container::build(plan)?;
         let pid = container.pid()?;
+        let kills = OomKills::of(pid);
         let (state, ended) = (Mutex::new(State::Created), Condvar::new());
         let task = Arc::new(Self { id, bundle, stdio, pid, container, state, ended });
         let watched = Arc::clone(&task);
-        thread::spawn(move || watched.watch(reaped, &events));
+        thread::spawn(move || watched.watch(reaped, &kills, &events));
         Ok(task)
     }
 
-    fn watch(&self, reaped: Subscription, events: &Events) {
+    fn watch(&self, reaped: Subscription, kills: &OomKills, events: &Events) {
         let code = wait_pid(self.pid, reaped).cast_unsigned();
         let exit = Exit { code, at: Utc::now() };
+        if kills.any() {
+            events.publish(TaskOOM { container_id: self.id.clone(), ..TaskOOM::default() });
+            // Before anybody hears of the end: whoever then asks for the reason has to find it.
+            events.flush();
+        }
         let mut state = self.lock();
         *state = State::Stopped(exit);
         // Under the lock, as the start was: containerd hears of them in their order.
