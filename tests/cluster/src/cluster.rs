@@ -61,9 +61,9 @@ pub struct Node {
 }
 
 impl Node {
-    /// The node's network namespace, as `nsenter --net=` takes it; `None` while the node is down.
-    pub fn network_namespace(&self) -> Option<PathBuf> {
-        self.init.map(|pid| PathBuf::from(format!("/proc/{pid}/ns/net")))
+    /// The node's root folder, as seen from this machine; `None` while the node is down.
+    pub fn root(&self) -> Option<PathBuf> {
+        self.init.map(|pid| PathBuf::from(format!("/proc/{pid}/root")))
     }
 }
 
@@ -229,10 +229,19 @@ impl Cluster {
         wait::until(&format!("{} answers", component.name()), PATIENCE, ready)
     }
 
+    /// A component's log.
+    ///
+    /// # Errors
+    /// If it was never started.
+    pub fn log(&self, component: Component) -> Result<String> {
+        let file = layout::log(&component.name());
+        let log = fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
+        Ok(String::from_utf8_lossy(&log).into_owned())
+    }
+
     /// The end of a component's log.
     pub fn logs_tail(&self, component: Component) -> String {
-        let log = fs::read(layout::log(&component.name())).unwrap_or_default();
-        tail(&String::from_utf8_lossy(&log), TAIL)
+        tail(&self.log(component).unwrap_or_default(), TAIL)
     }
 
     /// The ends of all logs, for a test that failed.

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::{address, cgroup, layout, layout::pki};
+use crate::{address, layout, layout::pki};
 
 /// A program of the cluster that can be restarted on its own; nodes are counted from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,7 +68,7 @@ impl Component {
             Self::ApiServer => api_server(),
             Self::ControllerManager => controller_manager(),
             Self::Scheduler => {
-                vec![kubeconfig("kube-scheduler"), "--bind-address=127.0.0.1".into(), "--leader-elect=false".into()]
+                vec![format!("--config={}", configuration(self).display()), "--bind-address=127.0.0.1".into()]
             }
             Self::Containerd(_) => vec![format!("--config={}", configuration(self).display())],
             Self::KubeProxy(number) => kube_proxy(number),
@@ -161,86 +161,6 @@ fn kube_proxy(number: u8) -> Vec<String> {
         // The kernel's limits belong to the whole machine.
         "--conntrack-max-per-core=0".into(),
     ]
-}
-
-/// The settings of node `number`'s kubelet.
-pub fn kubelet_configuration(number: u8) -> String {
-    let name = format!("node{number}");
-    let [ca, certificate, key] =
-        [pki("ca", "crt"), pki(&name, "crt"), pki(&name, "key")].map(|path| path.display().to_string());
-    format!(
-        "\
-apiVersion: kubelet.config.k8s.io/v1beta1
-kind: KubeletConfiguration
-authentication: {{anonymous: {{enabled: false}}, webhook: {{enabled: true}}, x509: {{clientCAFile: {ca}}}}}
-authorization: {{mode: Webhook}}
-tlsCertFile: {certificate}
-tlsPrivateKeyFile: {key}
-containerRuntimeEndpoint: unix:///run/containerd/containerd.sock
-cgroupDriver: cgroupfs
-cgroupRoot: /{root}/{name}
-# Also on a machine that still has version 1 of control groups.
-failCgroupV1: false
-failSwapOn: false
-enforceNodeAllocatable: []
-clusterDNS: [{dns}]
-clusterDomain: cluster.local
-# This machine's own name servers are none of the pods' business.
-resolvConf: \"\"
-# By default in /usr/libexec, which is not ours.
-volumePluginDir: /var/lib/kubelet/volume-plugins
-# The nodes share this machine's disk: only a full one is a reason to evict, and no image is ever collected.
-evictionHard: {{memory.available: 100Mi, nodefs.available: 1%, imagefs.available: 1%, nodefs.inodesFree: 1%}}
-imageGCHighThresholdPercent: 100
-",
-        root = cgroup::ROOT,
-        dns = address::DNS,
-    )
-}
-
-/// The settings of a node's containerd. `spin`: whether there is a shim for what the RuntimeClass names so;
-/// `restrict_oom`: whether this machine lacks `CAP_SYS_RESOURCE`, without which nothing may lower an `oom_score_adj`.
-pub fn containerd_configuration(cni: &str, spin: bool, restrict_oom: bool) -> String {
-    let spin = if spin {
-        "[plugins.\"io.containerd.cri.v1.runtime\".containerd.runtimes.spin]\n  \
-         runtime_type = \"io.containerd.wasmtime-spin.v1\"\n"
-    } else {
-        ""
-    };
-    format!(
-        "\
-version = 3
-root = \"/var/lib/containerd\"
-state = \"/run/containerd\"
-[grpc]
-  address = \"/run/containerd/containerd.sock\"
-[plugins.\"io.containerd.internal.v1.opt\"]
-  path = \"/var/lib/containerd/opt\"
-[plugins.\"io.containerd.cri.v1.images\".pinned_images]
-  sandbox = \"localhost/pause:1\"
-[plugins.\"io.containerd.cri.v1.runtime\"]
-  restrict_oom_score_adj = {restrict_oom}
-[plugins.\"io.containerd.cri.v1.runtime\".containerd]
-  default_runtime_name = \"runc\"
-[plugins.\"io.containerd.cri.v1.runtime\".containerd.runtimes.runc]
-  runtime_type = \"io.containerd.runc.v2\"
-{spin}[plugins.\"io.containerd.cri.v1.runtime\".cni]
-  bin_dirs = [\"{cni}\"]
-  conf_dir = \"/var/lib/cni/net.d\"
-"
-    )
-}
-
-/// How node `number`'s pods get their network.
-pub fn cni_configuration(number: u8) -> String {
-    let subnet = address::pods(number);
-    format!(
-        r#"{{"cniVersion": "1.0.0", "name": "pods", "plugins": [
-  {{"type": "bridge", "bridge": "cni0", "isGateway": true, "hairpinMode": true,
-   "ipam": {{"type": "host-local", "ranges": [[{{"subnet": "{subnet}"}}]], "routes": [{{"dst": "0.0.0.0/0"}}]}}}},
-  {{"type": "portmap", "capabilities": {{"portMappings": true}}}}]}}
-"#
-    )
 }
 
 fn kubeconfig(name: &str) -> String {

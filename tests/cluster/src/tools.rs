@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     command::{Runner, output},
-    image,
+    image::{self, Image},
 };
 use module::{MODULES, Module};
 
@@ -112,7 +112,8 @@ fn build(module: &Module, folder: &Path, runner: &mut Runner) -> Result<()> {
         _ => {}
     }
     for (program, name) in IMAGES.iter().filter(|(program, _)| unfinished.join(program).is_file()) {
-        image::archive(name, &unfinished.join(program), &archive(&unfinished, program))?;
+        let image = Image::of_program(name, &unfinished.join(program))?;
+        image::archive(&[image], &archive(&unfinished, program))?;
     }
     fs::remove_dir_all(&source)?;
     fs::rename(&unfinished, folder).with_context(|| format!("cannot make {}", folder.display()))

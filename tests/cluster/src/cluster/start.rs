@@ -9,7 +9,7 @@ use crate::{
     addons, cgroup,
     command::output,
     component::{self, Component},
-    host,
+    configuration, host,
     layout::{self, State},
     machine::Machine,
     network, pki, remove,
@@ -84,6 +84,7 @@ impl Cluster {
         component(Component::ApiServer, &self.state)?;
         self.wait_ready(Component::ApiServer)?;
         component(Component::ControllerManager, &self.state)?;
+        fs::write(component::configuration(Component::Scheduler), configuration::scheduler())?;
         component(Component::Scheduler, &self.state)
     }
 }
@@ -97,13 +98,12 @@ pub fn node(number: u8, state: &State) -> Result<()> {
     Machine::start(&name, &state.tools, &keep(state), |node| {
         network::connect_node(control, node, number, state.nodes)
     })?;
-    let containerd =
-        component::containerd_configuration(host::cni()?, state.shim.is_some(), host::lacks_sys_resource());
+    let containerd = configuration::containerd(host::cni()?, state.shim.is_some(), host::lacks_sys_resource());
     fs::write(component::configuration(Component::Containerd(number)), containerd)?;
-    fs::write(component::configuration(Component::Kubelet(number)), component::kubelet_configuration(number))?;
+    fs::write(component::configuration(Component::Kubelet(number)), configuration::kubelet(number))?;
     let cni = folder.join("var/lib/cni/net.d");
     fs::create_dir_all(&cni)?;
-    fs::write(cni.join("10-pods.conflist"), component::cni_configuration(number))?;
+    fs::write(cni.join("10-pods.conflist"), configuration::cni(number))?;
 
     component(Component::Containerd(number), state)?;
     wait::until(&format!("containerd of {name} answers"), PATIENCE, || Ok(containerd_answers(number, state)))?;
