@@ -1,9 +1,9 @@
 //! The hosts: what may serve the application.
 
-use std::env;
-use std::fmt;
 use std::path::PathBuf;
+use std::{env, fmt, fs};
 
+use serde::Deserialize;
 use test_support::{App, Launch, Server, artifacts};
 
 use crate::case::{Case, Variables};
@@ -19,14 +19,14 @@ enum Kind {
     Embedded(PathBuf),
     /// Real Spin at that path, if there is any.
     Spin(Option<PathBuf>),
-    /// A server that somebody else started.
-    Running(Elsewhere),
+    /// Servers that somebody else started, the one with the default variables first.
+    Running(Vec<Elsewhere>),
 }
 
 /// The hosts to report on.
 pub fn all() -> Vec<Host> {
     if let Ok(url) = env::var("HTTPSERVER_URL") {
-        return vec![Host { name: "url", kind: Kind::Running(Elsewhere::at(&url)) }];
+        return vec![Host { name: "url", kind: Kind::Running(running(url)) }];
     }
     vec![
         Host { name: "embedded", kind: Kind::Embedded(artifacts::component()) },
@@ -42,11 +42,33 @@ fn spin() -> Option<PathBuf> {
     named.or_else(|| env::split_paths(&path).map(|folder| folder.join("spin")).find(|file| file.is_file()))
 }
 
+/// What somebody says of a server that they started.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Told {
+    variables: Variables,
+    url: String,
+}
+
+/// The server at that URL, and those that `HTTPSERVER_SERVERS` names.
+fn running(url: String) -> Vec<Elsewhere> {
+    let mut servers = vec![Told { variables: Variables::new(), url }];
+    if let Ok(file) = env::var("HTTPSERVER_SERVERS") {
+        servers.extend(told(&file));
+    }
+    servers.into_iter().map(Elsewhere::at).collect()
+}
+
+fn told(file: &str) -> Vec<Told> {
+    let text = fs::read_to_string(file).unwrap_or_else(|error| panic!("HTTPSERVER_SERVERS={file}: {error}"));
+    let example = r#"[{"variables": {"NAME": "VALUE"}, "url": "http://HOST[:PORT]"}]"#;
+    serde_json::from_str(&text).unwrap_or_else(|error| panic!("HTTPSERVER_SERVERS={file}: {error}; expected {example}"))
+}
+
 fn authority(url: &str) -> String {
-    let rest =
-        url.strip_prefix("http://").unwrap_or_else(|| panic!("HTTPSERVER_URL={url}: expected http://HOST[:PORT]"));
+    let rest = url.strip_prefix("http://").unwrap_or_else(|| panic!("the URL {url}: expected http://HOST[:PORT]"));
     let authority = rest.trim_end_matches('/');
-    assert!(!authority.contains('/'), "HTTPSERVER_URL={url}: expected no path, since the table has the paths");
+    assert!(!authority.contains('/'), "the URL {url}: expected no path, since the table has the paths");
     if authority.contains(':') { authority.to_owned() } else { format!("{authority}:80") }
 }
 
@@ -62,9 +84,9 @@ impl Host {
 
     /// Why the case cannot run here, if it cannot.
     pub fn unable(&self, case: &Case) -> Option<String> {
-        match self.kind {
+        match &self.kind {
             Kind::Spin(None) => Some("not run: spin is not on PATH, SPIN is not set".to_owned()),
-            Kind::Running(_) if !case.variables.is_empty() => {
+            Kind::Running(servers) if with(servers, &case.variables).is_none() => {
                 Some(format!("not run: needs a server with the variables {:?}", case.variables))
             }
             _ => case.excluded_on(self.kind()).map(|reason| format!("not run: {reason}")),
@@ -74,7 +96,10 @@ impl Host {
     /// Starts a server with these variables.
     pub fn start(&self, variables: &Variables) -> Started {
         let app = match &self.kind {
-            Kind::Running(elsewhere) => return Started::Elsewhere(elsewhere.clone()),
+            Kind::Running(servers) => {
+                let server = with(servers, variables).expect("cases do not run where no server is for them");
+                return Started::Elsewhere(server.clone());
+            }
             Kind::Embedded(component) => App::httpserver(component),
             Kind::Spin(program) => {
                 let program = program.clone().expect("cases do not run where there is no Spin");
@@ -84,6 +109,11 @@ impl Host {
         let variable = |app: App, (name, value)| app.arg("--variable").arg(format!("{name}={value}"));
         Started::Here(variables.iter().fold(app, variable).start())
     }
+}
+
+/// The server that was started with these variables.
+fn with<'a>(servers: &'a [Elsewhere], variables: &Variables) -> Option<&'a Elsewhere> {
+    servers.iter().find(|server| server.variables == *variables)
 }
 
 /// A server to ask.
@@ -97,6 +127,8 @@ pub enum Started {
 /// A server that somebody else started.
 #[derive(Clone)]
 pub struct Elsewhere {
+    /// What it was started with.
+    variables: Variables,
     /// What the requests call it: `HOST:PORT`.
     pub authority: String,
     /// Where it is: the same, unless `HTTPSERVER_CONNECT` says otherwise, as for a name that nobody resolves.
@@ -104,10 +136,10 @@ pub struct Elsewhere {
 }
 
 impl Elsewhere {
-    fn at(url: &str) -> Self {
-        let authority = authority(url);
+    fn at(told: Told) -> Self {
+        let authority = authority(&told.url);
         let address = env::var("HTTPSERVER_CONNECT").unwrap_or_else(|_| authority.clone());
-        Self { authority, address }
+        Self { variables: told.variables, authority, address }
     }
 }
 
@@ -115,7 +147,10 @@ impl fmt::Display for Host {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.kind {
             Kind::Spin(None) => write!(f, "not run: {} (not on PATH, SPIN not set)", self.name),
-            Kind::Running(elsewhere) => write!(f, "contract on {}: {}", self.name, elsewhere.authority),
+            Kind::Running(servers) => {
+                let authorities: Vec<_> = servers.iter().map(|server| &*server.authority).collect();
+                write!(f, "contract on {}: {}", self.name, authorities.join(", "))
+            }
             Kind::Embedded(file) | Kind::Spin(Some(file)) => write!(f, "contract on {}: {}", self.name, file.display()),
         }
     }

@@ -3,6 +3,10 @@
 //! The hosts are the embedded runtime with either flavour of the component, real Spin where `spin` is on the path or `SPIN`
 //! names it, and, instead of all those, whatever answers at `HTTPSERVER_URL`. A host that is not there, and a case that a
 //! host cannot run, is reported as ignored with the reason, never as passed.
+//!
+//! `HTTPSERVER_URL` is a server with the default variables. Servers with others, for the cases that need them, are in the
+//! file that `HTTPSERVER_SERVERS` names: `[{"variables": {"trusted_hops": "2"}, "url": "http://HOST[:PORT]"}, …]`. Where
+//! the names in all these URLs are no addresses, `HTTPSERVER_CONNECT=HOST:PORT` is where to connect.
 
 mod case;
 mod check;
@@ -20,11 +24,12 @@ use libtest_mimic::{Arguments, Completion, Trial};
 
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
+    let cases: Vec<_> = case::table().into_iter().map(Arc::new).collect();
+    let hosts = host::all();
     // The report of a trial has the message; printed at once as well, it would stand between those of other trials.
     std::panic::set_hook(Box::new(|_| {}));
-    let cases: Vec<_> = case::table().into_iter().map(Arc::new).collect();
     let mut trials = Vec::new();
-    for host in host::all() {
+    for host in hosts {
         eprintln!("{host}");
         trials.extend(trials_on(&Arc::new(host), &cases));
     }
