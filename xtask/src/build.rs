@@ -63,6 +63,19 @@ pub fn image_maker(steps: &mut Steps) -> Result<PathBuf> {
     Ok(project::target().join("host").join(IMAGE_MAKER))
 }
 
+/// Builds the Go server that the component is measured beside: one static program.
+pub fn baseline(steps: &mut Steps) -> Result<PathBuf> {
+    let binary = project::target().join("baseline");
+    let mut go = project::command("go");
+    go.current_dir(project::root().join("bench/baseline"))
+        .env("CGO_ENABLED", "0")
+        .env("GOFLAGS", "")
+        .env("GOWORK", "off");
+    go.args(["build", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w", "-o"]).arg(&binary).arg(".");
+    steps.run("building the Go server to compare with", "", &mut go).context("this takes Go 1.26 or later")?;
+    Ok(binary)
+}
+
 fn package(steps: &mut Steps, toolchain: &Toolchain, flavour: Flavour, package: &str) -> Result<PathBuf> {
     let what = format!("building {package}.wasm, {} flavour", flavour.name());
     steps.run(&what, "first time about 1 min", toolchain.cargo("build", flavour).args(["--package", package]))?;

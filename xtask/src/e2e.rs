@@ -15,7 +15,8 @@ use crate::{
     build, cluster, project, shim,
     step::{Steps, seconds},
     test::{self, Tally},
-    toolchain::Toolchain,
+    toolchain::{Flavour, Toolchain},
+    tools::BUSYBOX,
 };
 
 /// Nodes: as many as replicas, so that a spread is seen.
@@ -52,12 +53,17 @@ pub fn run(steps: &mut Steps, arguments: &Arguments) -> Result<()> {
     let mut tests = project::host_cargo("test", project::PLAIN);
     tests.args(["--test", "e2e", "--test", "contract"]);
     steps.run("building the end-to-end tests", "", tests.arg("--no-run"))?;
-    let tools = test::tools(steps)?;
+    let stable = Toolchain::find(steps, Flavour::Stable)?;
+    let mut named = test::tools(steps)?;
+    named.push(("HTTPSERVER_COMPONENT".to_owned(), component));
+    named.push(("HTTPSERVER_GUEST".to_owned(), build::test_guest(steps, &stable)?));
+    named.push(("HTTPSERVER_BASELINE".to_owned(), build::baseline(steps)?));
+    named.push((BUSYBOX.variable(), BUSYBOX.path(steps)?));
     let options = Options { nodes: NODES, shim: Some(shim), tools: cluster::tools(steps)? };
 
     // A cluster of before has another shim and other images.
     Cluster::down()?;
-    let outcome = on_cluster(steps, &options, &archive, tests_command(&tools, &component, arguments));
+    let outcome = on_cluster(steps, &options, &archive, tests_command(named, arguments));
     if arguments.keep {
         return outcome;
     }
@@ -65,9 +71,10 @@ pub fn run(steps: &mut Steps, arguments: &Arguments) -> Result<()> {
     outcome.and(down)
 }
 
-fn tests_command(tools: &[(String, PathBuf)], component: &Path, arguments: &Arguments) -> Command {
+/// The command that runs the tests; `named` is what they find by environment variables.
+fn tests_command(named: Vec<(String, PathBuf)>, arguments: &Arguments) -> Command {
     let mut cargo = project::host_cargo("test", project::PLAIN);
-    cargo.args(["--test", "e2e"]).envs(tools.iter().cloned()).env("HTTPSERVER_COMPONENT", component);
+    cargo.args(["--test", "e2e"]).envs(named);
     if arguments.long {
         cargo.env("HTTPSERVER_E2E_LONG", "1");
     }

@@ -29,6 +29,8 @@ enum Source {
     Go(&'static str),
     /// A Python package, with all it needs pinned in `xtask/locks/NAME-VERSION.txt`.
     Python,
+    /// A Debian package with a program that needs no other file, in `/bin`.
+    Static(&'static str),
     /// Debian packages: the program's and those of libraries that may be missing. The version is the distribution's.
     Debian(&'static [&'static str]),
 }
@@ -74,6 +76,10 @@ const SKOPEO: Tool = Tool {
     source: Source::Debian(&["skopeo", "libgpgme11", "libassuan0", "libgpg-error0", "libdevmapper1.02.1"]),
     hint: "once",
 };
+
+/// Ordinary Linux programs in one file, for containers.
+pub const BUSYBOX: Tool =
+    Tool { name: "busybox", version: "debian", source: Source::Static("busybox-static"), hint: "once" };
 
 /// What the tests need, each in the environment variable that [`Tool::variable`] names.
 pub const OF_TESTS: [Tool; 7] =
@@ -130,6 +136,7 @@ impl Tool {
                 pip.args(["install", "--quiet", "--disable-pip-version-check", "--require-hashes", "-r"]).arg(lock);
                 steps.run(&what, self.hint, &mut pip)
             }
+            Source::Static(package) => debian::copy(steps, &what, package, self.name, folder),
             Source::Debian(packages) => debian::unpack(steps, &what, packages, self.name, folder),
         }
     }

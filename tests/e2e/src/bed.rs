@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use std::{env, fs};
 
 use anyhow::{Context, Result, bail, ensure};
-use serde_json::Value;
+use serde_json::{Value, json};
 use test_cluster::{Cluster, Node};
 use test_support::{Connection, Response, artifacts};
 
@@ -45,6 +45,42 @@ impl Bed {
 
     pub fn node(&self, number: u8) -> Node {
         self.cluster.nodes().swap_remove(usize::from(number) - 1)
+    }
+
+    /// Takes half of every node but the last for something that does nothing: a scheduler that is not asked to spread the
+    /// pods then puts them all on that one.
+    pub fn fill_nodes(&self) -> Result<()> {
+        let nodes = self.cluster.nodes();
+        let filled: Vec<_> = nodes.split_last().context("it has nodes")?.1.iter().map(|node| &node.name).collect();
+        let label = json!({"app": "ballast"});
+        let affinity = json!({"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [
+            {"matchExpressions": [{"key": "kubernetes.io/hostname", "operator": "In", "values": filled}]}
+        ]}}});
+        let container = json!({
+            "name": "pause",
+            "image": "localhost/pause:1",
+            "imagePullPolicy": "Never",
+            "resources": {"requests": {"cpu": "1", "memory": "10Gi"}}
+        });
+        // Of a DaemonSet, which a drain leaves alone.
+        let ballast = json!({
+            "apiVersion": "apps/v1",
+            "kind": "DaemonSet",
+            "metadata": {"name": "ballast", "namespace": "kube-system"},
+            "spec": {
+                "selector": {"matchLabels": label},
+                "template": {"metadata": {"labels": label}, "spec": {"affinity": affinity, "containers": [container]}}
+            }
+        });
+        self.cluster.apply(&ballast.to_string())?;
+        self.cluster.kubectl(&[
+            "rollout",
+            "status",
+            "daemonset/ballast",
+            "--namespace=kube-system",
+            "--timeout=60s",
+        ])?;
+        Ok(())
     }
 
     /// `kubectl --namespace httpserver ARGUMENTS`.
@@ -121,7 +157,7 @@ impl Bed {
     pub fn send(&self, ip: Ipv4Addr, port: u16, host: &str, path: &str, lines: &str) -> Result<Response> {
         let mut connection = Connection::try_open(SocketAddr::from((ip, port)))?;
         let request = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n{lines}\r\n");
-        Ok(connection.send(request).response())
+        Ok(connection.send(request).try_response()?)
     }
 
     /// What a failed test needs to see.
@@ -130,7 +166,7 @@ impl Bed {
         let events = ask(&["get", "events", "--sort-by=.lastTimestamp"]);
         let events: Vec<_> = events.lines().rev().take(EVENTS).collect();
         let pods = ask(&["get", "pods", "--output=wide"]);
-        format!("{pods}\nthe latest events first:\n{}\nlogs: {}/log", events.join("\n"), test_cluster::RUN)
+        format!("{pods}\nthe latest events first:\n{}\n{}", events.join("\n"), self.cluster.report())
     }
 }
 

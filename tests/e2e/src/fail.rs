@@ -1,81 +1,121 @@
-//! What goes wrong, and what is left of it.
+//! What goes wrong while it serves, and what is left of it: how many requests were lost, and when all was well again.
 
+use std::net::SocketAddr;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use rustix::process::Signal;
-use serde_json::{Value, json};
+use serde_json::Value;
+use test_support::Connection;
 
-use crate::bed::{Bed, IMAGE, text, until};
-use crate::load;
-use crate::process::Process;
+use crate::bed::{Bed, HOST, text, until};
+use crate::load::{self, Counts};
+use crate::process::{self, Process};
 
-/// A pod of the image with one thing wrong, and what it must say.
-const WRONG: [(&str, &str, &str); 2] = [
-    ("address", r#"{"name": "SPIN_HTTP_LISTEN_ADDR", "value": "nowhere"}"#, "SPIN_HTTP_LISTEN_ADDR"),
-    ("limit", r#"{"name": "SPIN_MAX_INSTANCE_COUNT", "value": "many"}"#, "SPIN_MAX_INSTANCE_COUNT"),
-];
+/// Requests that are in flight in a process when it gets its SIGTERM.
+const IN_FLIGHT: usize = 20;
 
-pub fn start_up_errors(bed: &Bed) -> Result<String> {
-    let mut said = Vec::new();
-    for (name, variable, expected) in WRONG {
-        let name = format!("wrong-{name}");
-        let pod = pod(&name, &json!([serde_json::from_str::<Value>(variable)?]));
-        bed.cluster.apply(&pod.to_string())?;
-        let mut ended = Value::Null;
-        until("the container has ended", || {
-            ended = bed.get(&["pod", &name])?["status"]["containerStatuses"][0]["state"]["terminated"].clone();
-            Ok(!ended.is_null())
-        })?;
-        let (message, log) = (text(&ended, "/message")?.trim().to_owned(), bed.kubectl(&["logs", &name])?);
-        ensure!(message.contains(expected) && log.contains(&message), "message {message:?}, log {log:?}");
-        ensure!(ended["exitCode"] == 1, "exit code {}", ended["exitCode"]);
-        bed.kubectl(&["delete", "pod", &name, "--wait=false"])?;
-        said.push(message);
-    }
-    Ok(format!("exit code 1: {}", said.join("; ")))
-}
+/// What is lost of a process: what was at work in it, and what goes to its address until the kubelet has seen that it ended
+/// (it looks each second) and the proxies know.
+const LOSS: Duration = Duration::from_secs(10);
 
+/// SIGTERM behind the kubelet's back: whatever was in flight ends whole, and the exit code is 0.
 pub fn terminated(bed: &Bed) -> Result<String> {
-    ended_by(bed, Signal::TERM)
-}
-
-pub fn killed(bed: &Bed) -> Result<String> {
-    ended_by(bed, Signal::KILL)
-}
-
-/// Ends the process of one pod behind the kubelet's back, and says what that cost.
-fn ended_by(bed: &Bed, signal: Signal) -> Result<String> {
-    // One that was not restarted yet: the kubelet lets the next restart wait for ten seconds, and longer each time.
-    let fresh = |pod: &Value| pod["status"]["containerStatuses"][0]["restartCount"] == 0;
-    let pod = bed.ready_pods()?.into_iter().find(fresh).context("a pod that was never restarted")?;
-    let name = text(&pod, "/metadata/name")?;
-    let (took, counts) = load::during(bed, |_| {
-        let start = Instant::now();
-        Process::of(&pod)?.signal(signal)?;
-        until("the container was restarted", || {
-            let status = bed.get(&["pod", name])?["status"]["containerStatuses"][0].clone();
-            Ok(status["restartCount"].as_u64() > pod["status"]["containerStatuses"][0]["restartCount"].as_u64()
-                && status["ready"] == true)
-        })?;
-        Ok(start.elapsed())
+    let pod = fresh(bed)?;
+    let address = SocketAddr::new(text(&pod, "/status/podIP")?.parse()?, 8080);
+    let mut requests = (0..IN_FLIGHT).map(|_| HalfSent::open(address)).collect::<Result<Vec<_>>>()?;
+    let (status, said) = restarted(bed, &pod, |process| {
+        process.signal(Signal::TERM)?;
+        requests.drain(..).enumerate().try_for_each(|(number, request)| {
+            request.finish().with_context(|| format!("request {number} of {IN_FLIGHT} was cut"))
+        })
     })?;
-    let (good, failed, window) = (counts.good.load(Ordering::Relaxed), counts.failed(), counts.failing_for());
-    // What was at work in a killed process, and what goes to its address until the kubelet has seen it and the proxies know.
-    ensure!(window < Duration::from_secs(10), "{failed} of {good} requests failed, over {window:?}");
-    Ok(format!(
-        "ready again after {:.1} s; of {} requests {failed} failed, within {:.1} s",
-        took.as_secs_f64(),
-        good + failed,
-        window.as_secs_f64()
+    let code = &status["lastState"]["terminated"]["exitCode"];
+    ensure!(code == 0, "exit code {code}");
+    Ok(format!("{IN_FLIGHT} in flight ended whole, exit code 0; {said}"))
+}
+
+/// A request whose answer has begun, and which the server cannot have finished.
+struct HalfSent(Connection);
+
+impl HalfSent {
+    fn open(address: SocketAddr) -> Result<Self> {
+        let mut connection = Connection::try_open(address)?;
+        let head = format!("POST /echo HTTP/1.1\r\nHost: {HOST}\r\nContent-Length: 10\r\n\r\nfirst");
+        ensure!(connection.send(head).head().status == 200, "the echo begins");
+        Ok(Self(connection))
+    }
+
+    fn finish(mut self) -> Result<()> {
+        let mut body = Vec::new();
+        self.0.send("-last").body(test_support::Framing::Length(10), |bytes| body.extend_from_slice(bytes))?;
+        ensure!(body == b"first-last", "{:?}", String::from_utf8_lossy(&body));
+        Ok(())
+    }
+}
+
+/// SIGKILL: a crash of the process.
+pub fn killed(bed: &Bed) -> Result<String> {
+    let pod = fresh(bed)?;
+    let (status, said) = restarted(bed, &pod, |process| process.signal(Signal::KILL))?;
+    let code = &status["lastState"]["terminated"]["exitCode"];
+    ensure!(code == 137, "exit code {code}");
+    Ok(said)
+}
+
+/// SIGKILL of the shim: its container ends with it, and the kubelet makes a new one.
+pub fn shim_killed(bed: &Bed) -> Result<String> {
+    let pod = fresh(bed)?;
+    let old = Process::of(&pod)?.pid;
+    let (_, said) = restarted(bed, &pod, |process| process::send(process.shim()?, Signal::KILL))?;
+    ensure!(!process::is_running(old), "process {old} outlived its shim");
+    Ok(said)
+}
+
+/// A pod that was not restarted yet: the kubelet lets the next restart wait for ten seconds, and longer each time.
+fn fresh(bed: &Bed) -> Result<Value> {
+    let fresh = |pod: &Value| pod["status"]["containerStatuses"][0]["restartCount"] == 0;
+    bed.ready_pods()?.into_iter().find(fresh).context("a pod that was never restarted")
+}
+
+/// Does something to the process of a pod under load, waits for another one in its place, and says what that cost.
+fn restarted(bed: &Bed, pod: &Value, act: impl FnOnce(&Process) -> Result<()>) -> Result<(Value, String)> {
+    let name = text(pod, "/metadata/name")?;
+    let ((status, took), counts) = load::during(bed, |_| {
+        let start = Instant::now();
+        act(&Process::of(pod)?)?;
+        let mut status = Value::Null;
+        until("the container was restarted", || {
+            status = bed.get(&["pod", name])?["status"]["containerStatuses"][0].clone();
+            Ok(status["restartCount"].as_u64() > Some(0) && status["ready"] == true)
+        })?;
+        Ok((status, start.elapsed()))
+    })?;
+    let window = counts.failing_for();
+    ensure!(window < LOSS, "{}, over {window:?}", lost(&counts));
+    Ok((
+        status,
+        format!(
+            "ready again after {:.1} s; {}, within {:.1} s",
+            took.as_secs_f64(),
+            lost(&counts),
+            window.as_secs_f64()
+        ),
     ))
+}
+
+fn lost(counts: &Counts) -> String {
+    let (good, failed) = (counts.good.load(Ordering::Relaxed), counts.failed());
+    format!("of {} requests {failed} failed", good + failed)
 }
 
 /// Pulls the plug of a node; the load is on the others.
 pub fn node_killed(bed: &Bed) -> Result<String> {
     /// So long must nothing fail for the service to count as returned.
     const QUIET: Duration = Duration::from_secs(5);
+    /// The API server misses a node after 50 s (node-monitor-grace-period); until then the proxies send requests there.
+    const LOSS: Duration = Duration::from_secs(90);
     let outcome = load::during_on(bed, &[1, 3], |counts| {
         let start = Instant::now();
         bed.cluster.kill_node(2)?;
@@ -84,7 +124,7 @@ pub fn node_killed(bed: &Bed) -> Result<String> {
             if counts.failed() != failed {
                 (failed, since) = (counts.failed(), Instant::now());
             }
-            // The API server takes 40 s to miss a node: before that, quiet means little.
+            // Before that, quiet means little.
             let missed = bed.cluster.kubectl(&["get", "node", "node2"])?.contains("NotReady");
             Ok(missed && since.elapsed() > QUIET)
         })?;
@@ -95,37 +135,11 @@ pub fn node_killed(bed: &Bed) -> Result<String> {
     until("all pods are ready again", || Ok(bed.ready_pods()?.len() == 3))?;
     let back = start.elapsed();
     let (took, counts) = outcome?;
-    let (good, failed) = (counts.good.load(Ordering::Relaxed), counts.failed());
+    ensure!(counts.failing_for() < LOSS, "{}, over {:?}", lost(&counts), counts.failing_for());
     Ok(format!(
-        "the others served alone after {:.0} s; of {} requests {failed} failed; the node was back after {:.1} s",
+        "the others served alone after {:.0} s; {}; the node was back after {:.1} s",
         took.as_secs_f64(),
-        good + failed,
+        lost(&counts),
         back.as_secs_f64()
     ))
-}
-
-/// A pod of the image by itself, as strict as the namespace asks for.
-pub fn pod(name: &str, environment: &Value) -> Value {
-    json!({
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": {"name": name, "namespace": crate::bed::NAMESPACE},
-        "spec": {
-            "runtimeClassName": "wasmtime-spin",
-            "restartPolicy": "Never",
-            "automountServiceAccountToken": false,
-            "securityContext": {"runAsNonRoot": true, "runAsUser": 65532, "seccompProfile": {"type": "RuntimeDefault"}},
-            "containers": [{
-                "name": "httpserver",
-                "image": IMAGE,
-                "command": ["/"],
-                "env": environment,
-                "securityContext": {
-                    "allowPrivilegeEscalation": false,
-                    "readOnlyRootFilesystem": true,
-                    "capabilities": {"drop": ["ALL"]}
-                }
-            }]
-        }
-    })
 }

@@ -40,8 +40,15 @@ pub struct Counts {
     failed: Mutex<BTreeMap<String, u64>>,
     /// When the first request failed, and the last.
     failing: Mutex<Option<(Instant, Instant)>>,
-    /// How many answers had each version.
-    versions: Mutex<BTreeMap<String, u64>>,
+    versions: Mutex<BTreeMap<String, Seen>>,
+}
+
+/// The answers of one version.
+#[derive(Clone, Copy, Debug)]
+pub struct Seen {
+    pub count: u64,
+    pub first: Instant,
+    pub last: Instant,
 }
 
 /// Puts load on all nodes while `disturb` runs, and until there were enough requests.
@@ -89,7 +96,7 @@ impl Counts {
     }
 
     /// The versions that were seen, in order.
-    pub fn versions(&self) -> BTreeMap<String, u64> {
+    pub fn versions(&self) -> BTreeMap<String, Seen> {
         self.versions.lock().expect("nobody panics with it").clone()
     }
 
@@ -97,7 +104,10 @@ impl Counts {
         match answer {
             Ok(version) => {
                 self.good.fetch_add(1, Ordering::Relaxed);
-                *self.versions.lock().expect("nobody panics with it").entry(version).or_default() += 1;
+                let now = Instant::now();
+                let mut versions = self.versions.lock().expect("nobody panics with it");
+                let seen = versions.entry(version).or_insert(Seen { count: 0, first: now, last: now });
+                (seen.count, seen.last) = (seen.count + 1, now);
             }
             Err(error) => {
                 let now = Instant::now();

@@ -4,9 +4,15 @@ use std::collections::BTreeSet;
 
 use anyhow::{Context, Result, ensure};
 
-use crate::bed::{Bed, text, until};
+use serde_json::{Value, json};
+
+use crate::bed::{Bed, IMAGE, text, until};
+use crate::cgroup;
+use crate::images::BASELINE;
+use crate::pod::Pod;
 use crate::process::Process;
 
+/// Though one of the nodes is almost empty, and the scheduler spreads nothing that does not ask for it.
 pub fn spread(bed: &Bed) -> Result<String> {
     let pods = bed.ready_pods()?;
     let nodes: BTreeSet<_> = pods.iter().map(|pod| text(pod, "/spec/nodeName")).collect::<Result<_>>()?;
@@ -17,15 +23,20 @@ pub fn spread(bed: &Bed) -> Result<String> {
 pub fn logs(bed: &Bed) -> Result<String> {
     let marker = "/e2e-marker";
     bed.ask(1, marker)?;
+    let line = log_line(bed, marker)?;
+    ensure!(line["status"] == 200 && line["method"] == "GET", "{line}");
+    Ok(line.to_string())
+}
+
+/// The line of the access log that has this path.
+pub fn log_line(bed: &Bed, path: &str) -> Result<Value> {
     let mut line = String::new();
     until("the request is in the log", || {
         let log = bed.kubectl(&["logs", "--selector=app.kubernetes.io/name=httpserver", "--tail=-1"])?;
-        line = log.lines().find(|line| line.contains(marker)).unwrap_or_default().to_owned();
+        line = log.lines().find(|line| line.contains(path)).unwrap_or_default().to_owned();
         Ok(!line.is_empty())
     })?;
-    let parsed: serde_json::Value = serde_json::from_str(&line).with_context(|| line.clone())?;
-    ensure!(parsed["status"] == 200 && parsed["method"] == "GET", "{line}");
-    Ok(line)
+    serde_json::from_str(&line).with_context(|| line.clone())
 }
 
 pub fn top(bed: &Bed) -> Result<String> {
@@ -56,16 +67,51 @@ pub fn rights(bed: &Bed) -> Result<String> {
     Ok(format!("{threads} threads: uid 65532, no capability in any set, NoNewPrivs 1, Seccomp 2"))
 }
 
+/// What the pod asks for beyond rights, of the running process: groups, limits, a root that nobody can write to, and how soon
+/// the kernel may end it.
+pub fn limits(bed: &Bed) -> Result<String> {
+    let resources = json!({"requests": {"cpu": "50m", "memory": "64Mi"}, "limits": {"cpu": "500m", "memory": "128Mi"}});
+    let pod = Pod::of_component("limited", IMAGE)
+        .with("/spec/containers/0/resources", resources)
+        .with("/spec/securityContext/runAsGroup", json!(65532))
+        .with("/spec/securityContext/supplementalGroups", json!([1234]));
+    pod.while_ready(bed, |state| {
+        let process = Process::of(state)?;
+        let memory = cgroup::memory_limit(process.pid)?;
+        ensure!(memory == Some(128 << 20), "memory {memory:?}");
+        let cpu = cgroup::cpu_limit(process.pid)?;
+        ensure!(cpu == Some((50_000, 100_000)), "CPU {cpu:?}");
+        let groups = process.threads()?[0].field("Groups")?.to_owned();
+        ensure!(groups.split_whitespace().eq(["1234", "65532"]), "groups {groups}");
+        let root = process.mount("/")?;
+        ensure!(root.split(',').any(|option| option == "ro"), "the root is mounted {root}");
+        let (found, expected) = (process.oom_score()?, oom_score(bed, 64 << 20)?);
+        ensure!(found == expected, "oom_score_adj {found}, expected {expected}");
+        Ok(format!("128 MiB, half a CPU, groups {groups}, root read-only, oom_score_adj {found}"))
+    })
+}
+
+/// What the kubelet gives a container of class Burstable: the less of the node's memory it requests, the sooner it goes.
+fn oom_score(bed: &Bed, request: u64) -> Result<u64> {
+    let node = bed.get(&["node", "node1"])?;
+    let capacity: u64 = text(&node, "/status/capacity/memory")?.trim_end_matches("Ki").parse()?;
+    Ok((1000 - 1000 * request / (capacity * 1024)).clamp(3, 999))
+}
+
+/// The processes of the pods and of their shims, beside the Go server that does the same.
 pub fn memory(bed: &Bed) -> Result<String> {
-    let mut lines = Vec::new();
-    for pod in bed.ready_pods()? {
-        let process = Process::of(&pod)?;
-        let outside: Vec<_> = process.shims()?.iter().map(|kib| format!("{:.1}", *kib as f64 / 1024.0)).collect();
-        lines.push(format!(
-            "{:.1} MiB, its shim's processes {}",
-            process.resident()? as f64 / 1024.0,
-            outside.join(" + ")
-        ));
-    }
+    let mut lines = bed.ready_pods()?.iter().map(|pod| used(&Process::of(pod)?)).collect::<Result<Vec<_>>>()?;
+    let baseline = Pod::of_program("baseline", BASELINE, &["/baseline"]);
+    lines.push(format!("Go: {}", baseline.while_ready(bed, |state| used(&Process::named(state, "baseline")?))?));
     Ok(lines.join("; "))
+}
+
+fn used(process: &Process) -> Result<String> {
+    let mib = |kib: u64| format!("{:.1}", kib as f64 / 1024.0);
+    let shims = process.shims()?.into_iter().map(mib).collect::<Vec<_>>().join(" + ");
+    let (resident, own) = (mib(process.resident()?), mib(process.proportional()?));
+    Ok(format!(
+        "{resident} MiB ({own} of its own), its shim's processes {shims} ({} of their own)",
+        mib(process.shims_proportional()?)
+    ))
 }

@@ -4,16 +4,23 @@
 //! in which an operator meets things: apply, ask, look, change, disturb, break.
 
 mod bed;
+mod cgroup;
+mod contract;
 mod disturb;
 mod fail;
 mod figures;
+mod images;
 mod load;
 mod look;
+mod oom;
+mod pod;
 mod policy;
 mod process;
 mod rollout;
 mod routes;
 mod scale;
+mod start;
+mod wrong;
 
 use std::env;
 use std::process::ExitCode;
@@ -31,13 +38,18 @@ const TESTS: &[(&str, Test)] = &[
     ("apply: from nothing to the first answer through the Ingress", routes::first_answer),
     ("routes: every node answers by Ingress, Ingress with TLS, and HTTPRoute", routes::every_node_answers),
     ("routes: /.well-known/spin/ stays inside", routes::the_hosts_own_pages_stay_inside),
-    ("routes: the contract, through the Ingress", routes::contract),
+    ("routes: the contract, through the Ingress", contract::through_the_ingress),
     ("routes: the client's address is the client's and cannot be forged", routes::client_address),
+    ("routes: the Service by its name, from a pod", routes::by_name),
     ("look: three replicas on three nodes", look::spread),
     ("look: kubectl logs has a line for each request", look::logs),
     ("look: kubectl top has figures", look::top),
     ("look: every thread has the rights that the pod asked for, and no more", look::rights),
-    ("look: memory of the pods and of their shims", look::memory),
+    ("look: groups, limits and root are what the pod asked for", look::limits),
+    ("look: memory of the pods and of their shims, and of Go's", look::memory),
+    ("start: the second pod of an image finds its code compiled", start::first_and_second),
+    ("start: what is wrong in an image is in the log and the termination message", wrong::images),
+    ("start: what is wrong in the environment is there, too", wrong::environment),
     ("rollout: a new version comes without an error", rollout::new_version),
     ("rollout: a bad value stops it, and the old pods go on", rollout::bad_value),
     ("undisturbed by: a rolling restart", disturb::rolling_restart),
@@ -47,11 +59,13 @@ const TESTS: &[(&str, Test)] = &[
     ("undisturbed by: restart of containerd", disturb::containerd),
     ("undisturbed by: restart of a kubelet", disturb::kubelet),
     ("undisturbed by: restart of API server and etcd", disturb::control_plane),
-    ("fail: what is wrong at the start is in the log and the termination message", fail::start_up_errors),
     ("fail: SIGTERM behind the kubelet's back", fail::terminated),
     ("fail: SIGKILL of the process", fail::killed),
+    ("fail: SIGKILL of the shim", fail::shim_killed),
     ("fail: a node goes dark", fail::node_killed),
-    ("scale: an ordinary Linux container beside the component", scale::with_a_sidecar),
+    ("fail: a request that takes all memory", oom::by_request),
+    ("fail: a container over its memory limit", oom::by_limit),
+    ("scale: ordinary Linux containers in the component's pod", scale::with_linux_containers),
     ("scale: thirty pods on one node", scale::many_on_one_node),
     ("scale: by load, out and back in", scale::by_load),
     ("policy: exec probes are refused, with what to use instead", policy::guard),
@@ -65,6 +79,9 @@ fn main() -> ExitCode {
     arguments.test_threads = Some(1);
     env::set_current_dir("../..").expect("this package lies two folders deep");
     let bed = Arc::new(Bed::attach());
+    if !arguments.list {
+        images::import(&bed).and_then(|()| bed.fill_nodes()).expect("the cluster takes what the tests need");
+    }
     let figures = Arc::new(Figures::default());
     let trials = TESTS.iter().map(|(name, test)| {
         let (bed, figures) = (Arc::clone(&bed), Arc::clone(&figures));

@@ -1,31 +1,27 @@
 //! What the cluster refuses, and how it says so.
 
 use anyhow::{Result, ensure};
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::bed::{Bed, until};
-use crate::fail::pod;
+use crate::bed::{Bed, IMAGE, until};
+use crate::pod::Pod;
 
 pub fn guard(bed: &Bed) -> Result<String> {
-    let mut probed = pod("guarded", &json!([]));
-    probed["spec"]["containers"][0]["livenessProbe"] = json!({"exec": {"command": ["true"]}});
+    let (pod, exec) = (Pod::of_component("guarded", IMAGE), json!({"exec": {"command": ["true"]}}));
+    let probed = pod.clone().with("/spec/containers/0/livenessProbe", exec.clone());
     refused(bed, &probed, "use httpGet, tcpSocket or grpc")?;
-    let mut hooked = pod("guarded", &json!([]));
-    hooked["spec"]["containers"][0]["lifecycle"] = json!({"preStop": {"exec": {"command": ["true"]}}});
-    refused(bed, &hooked, "use preStop.sleep or httpGet")
+    refused(bed, &pod.with("/spec/containers/0/lifecycle/preStop", exec), "use preStop.sleep or httpGet")
 }
 
 pub fn privileged(bed: &Bed) -> Result<String> {
-    let mut privileged = pod("privileged", &json!([]));
-    privileged["spec"]["containers"][0]["securityContext"] = json!({"privileged": true});
-    refused(bed, &privileged, "violates PodSecurity")
+    let pod = Pod::of_component("privileged", IMAGE);
+    refused(bed, &pod.with("/spec/containers/0/securityContext", json!({"privileged": true})), "violates PodSecurity")
 }
 
 pub fn no_handler(bed: &Bed) -> Result<String> {
     let class = json!({"apiVersion": "node.k8s.io/v1", "kind": "RuntimeClass", "metadata": {"name": "nowhere"}, "handler": "nowhere"});
     bed.cluster.apply(&class.to_string())?;
-    let mut lost = pod("lost", &json!([]));
-    lost["spec"]["runtimeClassName"] = json!("nowhere");
+    let lost = Pod::of_component("lost", IMAGE).with("/spec/runtimeClassName", json!("nowhere"));
     bed.cluster.apply(&lost.to_string())?;
     let mut said = String::new();
     let outcome = until("an event says so", || {
@@ -40,7 +36,7 @@ pub fn no_handler(bed: &Bed) -> Result<String> {
 }
 
 /// Applies what must be refused, and returns what the API server says.
-fn refused(bed: &Bed, pod: &Value, expected: &str) -> Result<String> {
+fn refused(bed: &Bed, pod: &Pod, expected: &str) -> Result<String> {
     let outcome = bed.cluster.apply(&pod.to_string());
     let said = outcome.map_or_else(|error| format!("{error:#}"), |()| "it was admitted".to_owned());
     ensure!(said.contains(expected), "expected {expected:?} in: {said}");

@@ -22,15 +22,25 @@ pub struct Process {
 pub struct Status(String);
 
 impl Process {
-    /// Finds it by the pod's cgroup.
+    /// Of the application: finds it by the pod's cgroup.
     pub fn of(pod: &Value) -> Result<Self> {
+        Self::named(pod, NAME)
+    }
+
+    /// Of a program of that name.
+    pub fn named(pod: &Value, program: &str) -> Result<Self> {
         let uid = text(pod, "/metadata/uid")?.to_owned();
-        let found = processes()?.into_iter().find(|pid| in_pod(*pid, &uid) && name(*pid) == NAME);
-        Ok(Self { pid: found.with_context(|| format!("no process of pod {uid}"))?, uid })
+        let found = processes()?.into_iter().find(|pid| in_pod(*pid, &uid) && name(*pid) == program);
+        Ok(Self { pid: found.with_context(|| format!("no process {program} of pod {uid}"))?, uid })
+    }
+
+    /// The first process of its pod's shim, which containerd talks to.
+    pub fn shim(&self) -> Result<i32> {
+        self.ancestors()?.pop().context("a container has a shim")
     }
 
     pub fn signal(&self, signal: Signal) -> Result<()> {
-        Ok(kill_process(Pid::from_raw(self.pid).context("a process's number")?, signal)?)
+        send(self.pid, signal)
     }
 
     /// Resident memory, KiB.
@@ -53,18 +63,20 @@ impl Process {
         self.of_shim()?.into_iter().map(proportional).sum()
     }
 
-    /// The ancestors of the process up to the first that is no shim, and their other children outside of the pod.
-    fn of_shim(&self) -> Result<Vec<i32>> {
-        let is_shim = |pid: i32| {
-            fs::read_to_string(format!("/proc/{pid}/cmdline"))
-                .is_ok_and(|line| line.contains("containerd-shim-wasmtime-spin"))
-        };
+    /// The ancestors of the process up to the first that is no shim.
+    fn ancestors(&self) -> Result<Vec<i32>> {
         let mut ancestors: Vec<i32> = Vec::new();
         let mut pid = parent(self.pid)?;
         while is_shim(pid) {
             ancestors.push(pid);
             pid = parent(pid)?;
         }
+        Ok(ancestors)
+    }
+
+    /// Those, and their other children outside of the pod.
+    fn of_shim(&self) -> Result<Vec<i32>> {
+        let mut ancestors = self.ancestors()?;
         let others: Vec<i32> = processes()?
             .into_iter()
             .filter(|pid| is_shim(*pid) && !ancestors.contains(pid) && !in_pod(*pid, &self.uid))
@@ -82,6 +94,18 @@ impl Process {
             bail!("no process of container {id}");
         }
         found.into_iter().map(|pid| Ok(Status(fs::read_to_string(format!("/proc/{pid}/status"))?))).collect()
+    }
+
+    /// How what it sees at `path` is mounted: the options of `/proc/PID/mountinfo`.
+    pub fn mount(&self, path: &str) -> Result<String> {
+        let mounts = fs::read_to_string(format!("/proc/{}/mountinfo", self.pid))?;
+        let line = mounts.lines().map(|line| line.split(' ').collect::<Vec<_>>()).find(|line| line[4] == path);
+        Ok(line.with_context(|| format!("no mount at {path}"))?[5].to_owned())
+    }
+
+    /// How much sooner than others it is ended when the node has no memory left.
+    pub fn oom_score(&self) -> Result<u64> {
+        Ok(fs::read_to_string(format!("/proc/{}/oom_score_adj", self.pid))?.trim().parse()?)
     }
 
     /// What each of its threads says.
@@ -103,6 +127,21 @@ impl fmt::Display for Status {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
+}
+
+/// Sends a signal, to whom nobody expects it.
+pub fn send(pid: i32, signal: Signal) -> Result<()> {
+    Ok(kill_process(Pid::from_raw(pid).context("a process's number")?, signal)?)
+}
+
+/// Whether there is a process of that number, and not only what is left of it until it is reaped.
+pub fn is_running(pid: i32) -> bool {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).map(Status);
+    status.is_ok_and(|status| status.field("State").is_ok_and(|state| !state.starts_with('Z')))
+}
+
+fn is_shim(pid: i32) -> bool {
+    fs::read_to_string(format!("/proc/{pid}/cmdline")).is_ok_and(|line| line.contains("containerd-shim-"))
 }
 
 fn processes() -> Result<Vec<i32>> {

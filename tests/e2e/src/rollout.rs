@@ -11,9 +11,20 @@ pub fn new_version(bed: &Bed) -> Result<String> {
     let said = counts.none_failed()?;
     let versions = counts.versions();
     ensure!(versions.keys().eq(["v1", "v2"]), "{versions:?}");
-    let after = (0..30).map(|_| bed.ask(1, "/healthz")).collect::<Result<Vec<_>>>()?;
-    ensure!(after.iter().all(|answer| answer.header("version") == Some("v2")), "an old pod still answers");
-    Ok(format!("{said}: {versions:?}, then v2 only; {:.1} s", took.as_secs_f64()))
+    let (old, new) = (versions["v1"], versions["v2"]);
+    ensure!(old.first < new.first && new.first < old.last && old.last < new.last, "not old, both, new: {versions:?}");
+    // The rollout is done when the old pods are told to go; the proxies hear of it a moment later.
+    until("only the new version answers", || {
+        let answers = (0..30).map(|_| bed.ask(1, "/healthz")).collect::<Result<Vec<_>>>()?;
+        Ok(answers.iter().all(|answer| answer.header("version") == Some("v2")))
+    })?;
+    Ok(format!(
+        "{said}: {} of v1, both for {:.1} s, {} of v2; then v2 only; {:.1} s",
+        old.count,
+        (old.last - new.first).as_secs_f64(),
+        new.count,
+        took.as_secs_f64()
+    ))
 }
 
 pub fn bad_value(bed: &Bed) -> Result<String> {

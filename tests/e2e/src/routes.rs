@@ -10,6 +10,9 @@ use test_support::artifacts;
 use test_support::tls::Identity;
 
 use crate::bed::{Bed, GATEWAY_HOST, HOST, IMAGE, kustomize, text, until};
+use crate::images::BUSYBOX;
+use crate::look;
+use crate::pod::Pod;
 
 /// The README's commands, one after the other.
 pub fn first_answer(bed: &Bed) -> Result<String> {
@@ -77,16 +80,13 @@ pub fn the_hosts_own_pages_stay_inside(bed: &Bed) -> Result<String> {
     Ok("by Ingress and HTTPRoute alike, also in disguise".to_owned())
 }
 
-/// The whole table, as the tests of any server that somebody else started.
-pub fn contract(bed: &Bed) -> Result<String> {
-    let mut xtask = Command::new(artifacts::tool("xtask"));
-    xtask.env("CARGO_MANIFEST_DIR", std::env::current_dir()?.join("xtask"));
-    xtask.env("HTTPSERVER_CONNECT", format!("{}:80", bed.node(2).ip));
-    let output = xtask.args(["test", "--url", &format!("http://{HOST}")]).output()?;
-    let said = String::from_utf8_lossy(&output.stdout);
-    ensure!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
-    let result = said.lines().find(|line| line.starts_with("test result:")).context("the tests have a result")?;
-    Ok(result.trim_start_matches("test result: ").to_owned())
+/// As other pods ask: by the Service's name, from a pod.
+pub fn by_name(bed: &Bed) -> Result<String> {
+    let url = "http://httpserver.httpserver.svc.cluster.local/healthz";
+    let pod = Pod::of_program("asking", BUSYBOX, &["/busybox", "wget", "-q", "-O", "-", url]);
+    let (end, log) = pod.until_ended(bed)?;
+    ensure!(end["exitCode"] == 0 && log.contains("200 ok"), "{end}: {log}");
+    Ok(format!("{url}: {}", log.trim()))
 }
 
 pub fn client_address(bed: &Bed) -> Result<String> {
@@ -95,5 +95,8 @@ pub fn client_address(bed: &Bed) -> Result<String> {
     let seen: Value = serde_json::from_slice(&answer.body)?;
     let client = text(&seen, "/client")?;
     ensure!(client == address::HOST.to_string(), "expected this machine, {}, got {seen}", address::HOST);
-    Ok(format!("{client}, asked as 6.6.6.6"))
+    bed.send(bed.node(1).ip, 80, HOST, "/forged", forged)?;
+    let line = look::log_line(bed, "/forged")?;
+    ensure!(line["client"] == client, "the access log has another client: {line}");
+    Ok(format!("{client} by /ip and in the access log, asked as 6.6.6.6"))
 }

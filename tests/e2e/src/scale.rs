@@ -3,10 +3,11 @@
 use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::bed::{Bed, text, until};
-use crate::fail::pod;
+use crate::bed::{Bed, IMAGE, text, until};
+use crate::images::BUSYBOX;
+use crate::pod::{Pod, ask, container};
 use crate::process::Process;
 use crate::{bed, load};
 
@@ -45,37 +46,30 @@ pub fn by_load(bed: &Bed) -> Result<String> {
     settled
 }
 
-/// An ordinary Linux container beside the component, in one pod.
-pub fn with_a_sidecar(bed: &Bed) -> Result<String> {
-    let mut mixed = pod("mixed", &json!([{"name": "SPIN_HTTP_LISTEN_ADDR", "value": "0.0.0.0:8080"}]));
-    let mut sidecar = mixed["spec"]["containers"][0].clone();
-    sidecar["name"] = json!("sidecar");
-    // A program that waits for its end: what every node has, since each pod begins with one.
-    sidecar["image"] = json!("localhost/pause:1");
-    sidecar["command"] = json!(["/pause"]);
-    sidecar["env"] = json!([]);
-    mixed["spec"]["containers"].as_array_mut().context("a list")?.push(sidecar);
-    bed.cluster.apply(&mixed.to_string())?;
-    bed.kubectl(&["wait", "pod/mixed", "--for=condition=Ready", "--timeout=60s"])?;
-    let status = bed.get(&["pod", "mixed"])?;
-    until("the component answers", || answers(bed, &status))?;
-    let containers = status["status"]["containerStatuses"].as_array().context("a list")?;
-    for container in containers {
-        for process in Process::of_container(text(container, "/containerID")?)? {
-            ensure!(process.field("CapBnd")? == "0000000000000000", "{process}");
+/// Ordinary Linux containers in the pod of a component: one before it, and one beside it that talks to it.
+pub fn with_linux_containers(bed: &Bed) -> Result<String> {
+    // What has no end of line does not come into the log.
+    let talk = "until /busybox wget -q -O - http://127.0.0.1:8080/healthz; do /busybox sleep 1; done; echo; exec /busybox sleep 600";
+    let pod = Pod::of_component("mixed", IMAGE)
+        .with("/spec/initContainers", json!([container("before", BUSYBOX, &["/busybox", "echo", "prepared"])]))
+        .with("/spec/containers/-", container("sidecar", BUSYBOX, &["/busybox", "sh", "-c", talk]));
+    pod.while_ready(bed, |state| {
+        let said = |container: &str| bed.kubectl(&["logs", &pod.name, "--container", container]);
+        ensure!(said("before")?.trim() == "prepared", "the init container said {:?}", said("before")?);
+        until("the sidecar has an answer of the component", || Ok(said("sidecar")?.contains("200 ok")))?;
+        for container in state["status"]["containerStatuses"].as_array().context("a list")? {
+            for process in Process::of_container(text(container, "/containerID")?)? {
+                ensure!(process.field("CapBnd")? == "0000000000000000", "{process}");
+            }
         }
-    }
-    bed.kubectl(&["delete", "pod", "mixed", "--wait=false"])?;
-    Ok("both run, neither with a capability".to_owned())
+        Ok("an init container, and a sidecar that asks the component; none with a capability".to_owned())
+    })
 }
 
 /// A node full of components.
 pub fn many_on_one_node(bed: &Bed) -> Result<String> {
-    let template = pod("many", &json!([{"name": "SPIN_HTTP_LISTEN_ADDR", "value": "0.0.0.0:8080"}]));
-    let mut spec = template["spec"].clone();
-    spec["restartPolicy"] = json!("Always");
-    spec["nodeName"] = json!(bed.node(3).name);
-    spec["containers"][0]["readinessProbe"] = json!({"httpGet": {"path": "/readyz", "port": 8080}, "periodSeconds": 1});
+    let template = Pod::of_component("many", IMAGE).on(&bed.node(3).name);
+    let spec = template.with("/spec/restartPolicy", json!("Always")).spec();
     let labels = json!({"app": "many"});
     let deployment = json!({
         "apiVersion": "apps/v1",
@@ -95,7 +89,7 @@ pub fn many_on_one_node(bed: &Bed) -> Result<String> {
     ensure!(pods.len() == MANY, "{} pods", pods.len());
     let (mut inside, mut outside) = (0, 0);
     for pod in &pods {
-        ensure!(answers(bed, pod)?, "{} does not answer", text(pod, "/metadata/name")?);
+        ensure!(ask(bed, pod, "/healthz")? == 200, "{} does not answer", text(pod, "/metadata/name")?);
         let process = Process::of(pod)?;
         inside += process.proportional()?;
         outside += process.shims_proportional()?;
@@ -110,9 +104,4 @@ pub fn many_on_one_node(bed: &Bed) -> Result<String> {
         mib(inside),
         mib(outside)
     ))
-}
-
-fn answers(bed: &Bed, pod: &Value) -> Result<bool> {
-    let ip = text(pod, "/status/podIP")?.parse()?;
-    Ok(bed.send(ip, 8080, bed::HOST, "/healthz", "")?.status == 200)
 }

@@ -1,7 +1,12 @@
 //! Programs out of Debian packages, without installing these: unpacked into a folder, with a launcher that finds their
 //! libraries there.
 
-use std::{env::consts::ARCH, fs, os::unix::fs::PermissionsExt, path::Path};
+use std::{
+    env::consts::ARCH,
+    fs,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Context, Result};
 
@@ -9,6 +14,20 @@ use crate::{project, step::Steps};
 
 /// Unpacks `packages` into `folder` and puts a launcher for `/usr/bin/NAME` into `folder/bin`.
 pub fn unpack(steps: &mut Steps, what: &str, packages: &[&str], name: &str, folder: &Path) -> Result<()> {
+    let root = extract(steps, what, packages, name, folder)?;
+    launcher(&root, name, &folder.join("bin").join(name))
+}
+
+/// Unpacks `package` into `folder` and puts its program `/bin/NAME`, which needs no libraries, into `folder/bin`.
+pub fn copy(steps: &mut Steps, what: &str, package: &str, name: &str, folder: &Path) -> Result<()> {
+    let root = extract(steps, what, &[package], name, folder)?;
+    fs::copy(root.join("bin").join(name), folder.join("bin").join(name))
+        .with_context(|| format!("the package {package} has no /bin/{name}"))?;
+    Ok(())
+}
+
+/// Unpacks `packages`, and returns the folder that takes the place of the system's root.
+fn extract(steps: &mut Steps, what: &str, packages: &[&str], name: &str, folder: &Path) -> Result<PathBuf> {
     let advice =
         format!("this takes Debian 12's apt-get; its package lists are made by `apt-get update`, wanted is {name}");
     let downloads = folder.join("packages");
@@ -28,7 +47,7 @@ pub fn unpack(steps: &mut Steps, what: &str, packages: &[&str], name: &str, fold
         unpack.arg("--extract").arg(package?.path()).arg(&root);
         steps.run("unpacking", "", &mut unpack)?;
     }
-    launcher(&root, name, &folder.join("bin").join(name))
+    Ok(root)
 }
 
 fn launcher(root: &Path, name: &str, path: &Path) -> Result<()> {

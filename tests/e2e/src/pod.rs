@@ -1,0 +1,151 @@
+//! Pods by themselves, beside those of the Deployment.
+
+use std::fmt;
+
+use anyhow::{Context, Result};
+use serde_json::{Value, json};
+
+use crate::bed::{self, Bed, text, until};
+
+/// A pod to be applied: as strict as the namespace asks for, until a test says otherwise.
+#[derive(Clone)]
+pub struct Pod {
+    pub name: String,
+    object: Value,
+}
+
+impl Pod {
+    /// The application under test, or another one, under its RuntimeClass; it listens on port 8080.
+    pub fn of_component(name: &str, image: &str) -> Self {
+        let health = json!({"httpGet": {"path": "/.well-known/spin/health", "port": 8080}, "periodSeconds": 1});
+        Self::of_program(name, image, &["/"])
+            .with("/spec/runtimeClassName", json!("wasmtime-spin"))
+            .with("/spec/containers/0/readinessProbe", health)
+            .env("SPIN_HTTP_LISTEN_ADDR", "0.0.0.0:8080")
+    }
+
+    /// An ordinary Linux container.
+    pub fn of_program(name: &str, image: &str, command: &[&str]) -> Self {
+        let object = json!({
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": {"name": name, "namespace": bed::NAMESPACE, "labels": {"of": "tests"}},
+            "spec": {
+                "restartPolicy": "Never",
+                // Nothing here needs time to end.
+                "terminationGracePeriodSeconds": 2,
+                "automountServiceAccountToken": false,
+                "securityContext": {"runAsNonRoot": true, "runAsUser": 65532, "seccompProfile": {"type": "RuntimeDefault"}},
+                "containers": [container(name, image, command)],
+            }
+        });
+        Self { name: name.to_owned(), object }
+    }
+
+    /// Sets what a JSON pointer (RFC 6901) names, `-` one more of a list; what is not there on the way is made.
+    pub fn with(mut self, pointer: &str, value: Value) -> Self {
+        let mut place = &mut self.object;
+        for key in pointer.split('/').skip(1) {
+            place = match place {
+                Value::Array(list) => {
+                    let index = key.parse().unwrap_or(list.len());
+                    list.resize(list.len().max(index + 1), Value::Null);
+                    &mut list[index]
+                }
+                object => &mut object[key],
+            };
+        }
+        *place = value;
+        self
+    }
+
+    /// Sets an environment variable of the first container.
+    pub fn env(self, name: &str, value: &str) -> Self {
+        let mut variables = self.spec()["containers"][0]["env"].as_array().cloned().unwrap_or_default();
+        variables.retain(|variable| variable["name"] != name);
+        variables.push(json!({"name": name, "value": value}));
+        self.with("/spec/containers/0/env", json!(variables))
+    }
+
+    /// On this node, and no other.
+    pub fn on(self, node: &str) -> Self {
+        self.with("/spec/nodeName", json!(node))
+    }
+
+    /// Its object, for a list.
+    pub fn into_object(self) -> Value {
+        self.object
+    }
+
+    /// Its `spec`, for a template.
+    pub fn spec(&self) -> Value {
+        self.object["spec"].clone()
+    }
+
+    /// Applies it, lets `act` have it as the API server knows it once it is ready, and deletes it again.
+    pub fn while_ready<T>(&self, bed: &Bed, act: impl FnOnce(&Value) -> Result<T>) -> Result<T> {
+        bed.cluster.apply(&self.to_string())?;
+        let outcome = (|| {
+            bed.kubectl(&["wait", &format!("pod/{}", self.name), "--for=condition=Ready", "--timeout=60s"])?;
+            act(&self.state(bed)?)
+        })();
+        self.delete(bed)?;
+        outcome
+    }
+
+    /// Applies it, waits until its first container has ended, and deletes it again; returns that container's end, as its
+    /// status has it, and its log.
+    pub fn until_ended(&self, bed: &Bed) -> Result<(Value, String)> {
+        bed.cluster.apply(&self.to_string())?;
+        let outcome = self.ended(bed, 0);
+        self.delete(bed)?;
+        outcome
+    }
+
+    /// Waits until a container has ended: its end, and its log.
+    pub fn ended(&self, bed: &Bed, container: usize) -> Result<(Value, String)> {
+        let mut end = Value::Null;
+        until(&format!("a container of pod {} has ended", self.name), || {
+            end = self.state(bed)?["status"]["containerStatuses"][container]["state"]["terminated"].clone();
+            Ok(!end.is_null())
+        })?;
+        let name = text(&self.object, &format!("/spec/containers/{container}/name"))?;
+        Ok((end, bed.kubectl(&["logs", &self.name, "--container", name])?))
+    }
+
+    /// As the API server knows it.
+    pub fn state(&self, bed: &Bed) -> Result<Value> {
+        bed.get(&["pod", &self.name])
+    }
+
+    /// Deletes it, and does not wait for that.
+    pub fn delete(&self, bed: &Bed) -> Result<()> {
+        bed.kubectl(&["delete", "pod", &self.name, "--wait=false"]).map(drop)
+    }
+}
+
+impl fmt::Display for Pod {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.object.fmt(f)
+    }
+}
+
+/// A container with as few rights as there can be.
+pub fn container(name: &str, image: &str, command: &[&str]) -> Value {
+    json!({
+        "name": name,
+        "image": image,
+        "command": command,
+        "securityContext": {
+            "allowPrivilegeEscalation": false,
+            "readOnlyRootFilesystem": true,
+            "capabilities": {"drop": ["ALL"]}
+        }
+    })
+}
+
+/// `GET path` of a pod, by its own address and port 8080: the status.
+pub fn ask(bed: &Bed, state: &Value, path: &str) -> Result<u16> {
+    let ip = text(state, "/status/podIP")?.parse().context("a pod's address")?;
+    Ok(bed.send(ip, 8080, bed::HOST, path, "")?.status)
+}

@@ -1,0 +1,126 @@
+//! How long a container takes to its first answer, and what the node keeps for the next one.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::net::Ipv4Addr;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use chrono::{DateTime, Utc};
+use serde_json::{Value, json};
+use test_cluster::Component;
+
+use crate::bed::{self, Bed, IMAGE, until};
+use crate::cgroup;
+use crate::images::{BASELINE, BUSYBOX};
+use crate::pod::{Pod, container};
+use crate::process::Process;
+
+/// Where the shim keeps compiled code, seen from the node.
+const CACHE: &str = "var/cache/httpserver-shim";
+
+/// Of so many starts the median is told.
+const RUNS: usize = 3;
+
+/// The node where it is measured.
+const NODE: u8 = 3;
+
+/// Compiling the component takes about 30 MB, serving it 3 (shim/README.md): what is between says which of the two it was, bytes.
+const WITHOUT_COMPILING: u64 = 16 << 20;
+
+/// The first pod of an image on a node compiles it, the second finds that done, and neither does so in its own memory.
+pub fn first_and_second(bed: &Bed) -> Result<String> {
+    let cache = bed.node(NODE).root().context("the node is up")?.join(CACHE);
+    let (mut first, mut second, mut baseline, mut peak) = (Vec::new(), Vec::new(), Vec::new(), 0);
+    let httpserver = |name: &str| Pod::of_component(name, IMAGE);
+    for run in 0..RUNS {
+        if cache.exists() {
+            fs::remove_dir_all(&cache)?;
+        }
+        first.push(start(bed, &httpserver(&format!("first-{run}")), |_| Ok(()))?);
+        let compiled = entries(&cache)?;
+        ensure!(compiled.len() == 1, "{compiled:?}");
+        second.push(start(bed, &httpserver(&format!("second-{run}")), |state| {
+            peak = peak.max(cgroup::memory_peak(Process::of(state)?.pid)?);
+            Ok(())
+        })?);
+        ensure!(entries(&cache)? == compiled, "compiled again");
+        ensure!(peak < WITHOUT_COMPILING, "the second took {peak} bytes");
+        let pod = Pod::of_program(&format!("baseline-{run}"), BASELINE, &["/baseline"]);
+        baseline.push(start(bed, &pod, |_| Ok(()))?);
+    }
+    let [first, second, baseline] = [first, second, baseline].map(median);
+    Ok(format!(
+        "from the start of the container to its first 200, median of {RUNS}: the first of an image {first:.0?}, the second \
+         {second:.0?} with at most {:.1} MiB; Go {baseline:.0?}",
+        peak as f64 / f64::from(1 << 20)
+    ))
+}
+
+/// Starts the pod, and measures from the moment in which containerd is told to start its container.
+fn start(bed: &Bed, pod: &Pod, look: impl FnOnce(&Value) -> Result<()>) -> Result<Duration> {
+    // While the init container waits, the pod has its address already.
+    let wait = container("wait", BUSYBOX, &["/busybox", "sleep", "1"]);
+    let pod = pod.clone().on(&bed.node(NODE).name).with("/spec/initContainers", json!([wait]));
+    bed.cluster.apply(&pod.to_string())?;
+    let outcome = first_answer(bed, &pod).and_then(|(started, answered)| {
+        look(&pod.state(bed)?)?;
+        (answered - started).to_std().context("the answer came after the start")
+    });
+    pod.delete(bed)?;
+    outcome
+}
+
+/// When containerd was told to start the container, and when that answered first.
+fn first_answer(bed: &Bed, pod: &Pod) -> Result<(DateTime<Utc>, DateTime<Utc>)> {
+    let mut ip = String::new();
+    until("the pod has its address", || {
+        ip = pod.state(bed)?["status"]["podIP"].as_str().unwrap_or_default().to_owned();
+        Ok(!ip.is_empty())
+    })?;
+    let answered = poll(bed, ip.parse()?)?;
+    let mut id = String::new();
+    until("the container has its name", || {
+        id = pod.state(bed)?["status"]["containerStatuses"][0]["containerID"].as_str().unwrap_or_default().to_owned();
+        Ok(!id.is_empty())
+    })?;
+    let id = id.trim_start_matches("containerd://");
+    let log = bed.cluster.log(Component::Containerd(NODE))?;
+    let line = log.lines().find(|line| line.contains(&format!(r#"StartContainer for \"{id}\""#)));
+    let line = line.with_context(|| format!("containerd's log has the start of {id}"))?;
+    let time = line.strip_prefix("time=\"").and_then(|line| line.split('"').next()).context("a line has a time")?;
+    Ok((DateTime::parse_from_rfc3339(time)?.to_utc(), answered))
+}
+
+/// Asks until there is an answer, much more often than [`until`]: the figure is to be good to a few milliseconds.
+fn poll(bed: &Bed, ip: Ipv4Addr) -> Result<DateTime<Utc>> {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while Instant::now() < deadline {
+        if bed.send(ip, 8080, bed::HOST, "/healthz", "").is_ok_and(|answer| answer.status == 200) {
+            return Ok(Utc::now());
+        }
+        thread::sleep(Duration::from_millis(1));
+    }
+    bail!("no answer of {ip}")
+}
+
+/// The entries of the cache, each with what tells it from one that was made again. Nobody but root may write to them.
+fn entries(cache: &Path) -> Result<BTreeSet<(String, u64, i64)>> {
+    let folder = fs::metadata(cache)?;
+    ensure!(folder.uid() == 0 && folder.mode() & 0o7777 == 0o700, "user {}, mode {:o}", folder.uid(), folder.mode());
+    let entry = |entry: std::io::Result<fs::DirEntry>| {
+        let entry = entry?;
+        let file = entry.metadata()?;
+        ensure!(file.uid() == 0 && file.mode() & 0o022 == 0, "{entry:?}: user {}, mode {:o}", file.uid(), file.mode());
+        Ok((entry.file_name().to_string_lossy().into_owned(), file.ino(), file.mtime_nsec()))
+    };
+    fs::read_dir(cache)?.map(entry).collect()
+}
+
+fn median(mut times: Vec<Duration>) -> Duration {
+    times.sort();
+    times[times.len() / 2]
+}
