@@ -52,7 +52,9 @@ pub fn top(bed: &Bed) -> Result<String> {
 
 pub fn rights(bed: &Bed) -> Result<String> {
     let mut threads = 0;
-    for pod in bed.ready_pods()? {
+    let pods = bed.ready_pods()?;
+    ensure!(!pods.is_empty(), "no pod is there to look at");
+    for pod in pods {
         for status in Process::of(&pod)?.threads()? {
             threads += 1;
             for field in ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"] {
