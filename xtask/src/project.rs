@@ -20,6 +20,10 @@ const STRAY_VARIABLES: [&str; 8] = [
     "RUSTFLAGS",
 ];
 
+/// What cargo tells us of our own package. `ring`'s build script asks for it, so that everything above `ring` would be built
+/// again whenever a plain `cargo build` comes after `cargo xtask`.
+const OWN_PACKAGE: [&str; 2] = ["CARGO_MANIFEST_", "CARGO_PKG_"];
+
 /// The package of the containerd shim.
 pub const SHIM: &str = "httpserver-shim";
 
@@ -76,6 +80,11 @@ pub fn command(program: impl AsRef<OsStr>) -> Command {
     command.current_dir(root());
     for name in STRAY_VARIABLES {
         command.env_remove(name);
+    }
+    for (name, _) in env::vars_os() {
+        if OWN_PACKAGE.iter().any(|prefix| name.to_string_lossy().starts_with(prefix)) {
+            command.env_remove(name);
+        }
     }
     command
 }
