@@ -10,13 +10,16 @@ const HANDLER: &str = "spin";
 /// What makes containerd look for our binary.
 const RUNTIME_TYPE: &str = "io.containerd.wasmtime-spin.v1";
 
+/// containerd's own handler, for every pod without a RuntimeClass.
+const DEFAULT: (&str, &str) = ("runc", "io.containerd.runc.v2");
+
 /// A version of containerd, as far as its configuration goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Version {
     /// 1.6 and 1.7: configuration version 2
     #[value(name = "1.7")]
     V1,
-    /// 2.0 and later: configuration version 3
+    /// 2.0 and later: configuration version 3, in newer ones 4, which has this part where 3 has it
     #[value(name = "2")]
     V2,
 }
@@ -54,10 +57,10 @@ impl Version {
     fn of_config(document: &DocumentMut) -> Result<Self> {
         match document.get("version").and_then(Item::as_integer) {
             Some(2) => Ok(Self::V1),
-            Some(3) => Ok(Self::V2),
+            Some(3 | 4) => Ok(Self::V2),
             found => {
                 let found = found.map_or_else(|| "none".to_owned(), |version| version.to_string());
-                bail!("the configuration's `version` is {found}, expected 2 or 3; type `containerd config migrate`")
+                bail!("the configuration's `version` is {found}, expected 2 to 4; type `containerd config migrate`")
             }
         }
     }
@@ -94,8 +97,11 @@ pub fn add(text: Option<&str>, version: impl FnOnce() -> Result<Version>) -> Res
         );
         return Ok(text.unwrap_or_default().to_owned());
     }
-    let mut handler = Table::new();
-    handler["runtime_type"] = value(RUNTIME_TYPE);
+    // containerd 1 knows runc only until the file names any handler: with ours alone it would start no pod at all.
+    if version == Version::V1 && table.is_empty() {
+        table[DEFAULT.0] = Item::Table(handler(DEFAULT.1));
+    }
+    let mut handler = handler(RUNTIME_TYPE);
     if systemd {
         let mut options = Table::new();
         options["SystemdCgroup"] = value(true);
@@ -103,6 +109,12 @@ pub fn add(text: Option<&str>, version: impl FnOnce() -> Result<Version>) -> Res
     }
     table[HANDLER] = Item::Table(handler);
     Ok(document.to_string())
+}
+
+fn handler(runtime_type: &str) -> Table {
+    let mut handler = Table::new();
+    handler["runtime_type"] = value(runtime_type);
+    handler
 }
 
 /// The configuration without our handler; `None` if it has none of ours.
@@ -163,16 +175,18 @@ level = "info"
     }
 
     #[test]
-    fn each_version_has_its_own_key() {
-        for (version, number, plugin) in
-            [(Version::V1, 2, "io.containerd.grpc.v1.cri"), (Version::V2, 3, "io.containerd.cri.v1.runtime")]
+    fn each_version_has_its_own_key_and_keeps_its_default() {
+        let v1 = "[plugins.\"io.containerd.grpc.v1.cri\".containerd.runtimes.runc]\nruntime_type = \"io.containerd.runc.v2\"\n\n";
+        for (version, number, plugin, default) in
+            [(Version::V1, 2, "io.containerd.grpc.v1.cri", v1), (Version::V2, 3, "io.containerd.cri.v1.runtime", "")]
         {
             let expected = format!(
-                "version = {number}\n\n[plugins.\"{plugin}\".containerd.runtimes.spin]\nruntime_type = \"{RUNTIME_TYPE}\"\n"
+                "version = {number}\n\n{default}[plugins.\"{plugin}\".containerd.runtimes.spin]\nruntime_type = \"{RUNTIME_TYPE}\"\n"
             );
             assert_eq!(add(None, || Ok(version)).unwrap(), expected);
             assert_eq!(add_to(&format!("version = {number}\n")).unwrap(), expected);
         }
+        assert!(handler(&add_to("version = 4\n").unwrap(), "io.containerd.cri.v1.runtime").is_some());
     }
 
     #[test]
@@ -199,9 +213,9 @@ level = "info"
 
     #[test]
     fn a_configuration_of_another_version_is_refused() {
-        for text in ["", "version = 1\n", "version = 4\n"] {
+        for text in ["", "version = 1\n", "version = 5\n"] {
             let error = add_to(text).unwrap_err().to_string();
-            assert!(error.contains("expected 2 or 3"), "{error}");
+            assert!(error.contains("expected 2 to 4"), "{error}");
         }
         add_to("version = ").unwrap_err();
     }
