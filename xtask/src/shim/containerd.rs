@@ -53,6 +53,11 @@ impl Version {
         }
     }
 
+    /// Of the text of a configuration.
+    pub fn of(config: &str) -> Result<Self> {
+        Self::of_config(&parse(config)?)
+    }
+
     /// Of a configuration; containerd 2 reads version 2 as well.
     fn of_config(document: &DocumentMut) -> Result<Self> {
         match document.get("version").and_then(Item::as_integer) {

@@ -24,9 +24,18 @@ pub struct Node {
     version: Option<Version>,
 }
 
+/// What is left to type after an install, and after its undoing.
+const THEN_INSTALLED: &str = "now type `systemctl restart containerd`: running pods stay";
+const THEN_UNINSTALLED: &str =
+    "now type `systemctl restart containerd`, on a node that was drained: pods of this shim end with it";
+
 /// What to do, in order, each with a sentence that says so.
 #[derive(Debug)]
-pub struct Plan(Vec<(String, Action)>);
+pub struct Plan {
+    actions: Vec<(String, Action)>,
+    /// What a person does after it.
+    then: &'static str,
+}
 
 #[derive(Debug, PartialEq, Eq)]
 enum Action {
@@ -65,7 +74,7 @@ impl Node {
             let said = format!("add the handler `spin` to {}", self.config.display());
             actions.push((said, Action::Write { to: self.config.clone(), text }));
         }
-        Ok(Plan(actions))
+        Ok(Plan { actions, then: THEN_INSTALLED })
     }
 
     /// What undoes [`Self::install`]: where nobody else changed the configuration since, byte for byte.
@@ -73,7 +82,7 @@ impl Node {
         let mut actions = Vec::new();
         let backup = read_text(&self.backup)?;
         if let Some(present) = self.config()? {
-            let made = containerd::add(backup.as_deref(), || self.version()).ok();
+            let made = containerd::add(backup.as_deref(), || Version::of(&present)).ok();
             let without =
                 containerd::remove(&present).with_context(|| format!("cannot read {}", self.config.display()))?;
             match (without, backup) {
@@ -97,7 +106,7 @@ impl Node {
                 actions.push((format!("remove {}", path.display()), Action::Remove(path.clone())));
             }
         }
-        Ok(Plan(actions))
+        Ok(Plan { actions, then: THEN_UNINSTALLED })
     }
 
     fn config(&self) -> Result<Option<String>> {
@@ -120,22 +129,24 @@ impl Node {
 }
 
 impl Plan {
+    /// Does it.
+    pub fn run(&self) -> Result<()> {
+        self.actions.iter().try_for_each(|(said, action)| action.run().with_context(|| format!("cannot {said}")))
+    }
+
     /// Says what there is to do, and with `yes` does it.
-    pub fn apply(self, yes: bool) -> Result<()> {
-        if self.0.is_empty() {
+    pub fn apply(&self, yes: bool) -> Result<()> {
+        if self.actions.is_empty() {
             println!("nothing to do");
             return Ok(());
         }
-        for (said, action) in &self.0 {
+        for (said, _) in &self.actions {
             println!("{} {said}", if yes { "*" } else { "would" });
-            if yes {
-                action.run().with_context(|| format!("cannot {said}"))?;
-            }
         }
-        println!(
-            "{}",
-            if yes { "now type `systemctl restart containerd`: running pods stay" } else { "add --yes to do it" }
-        );
+        if yes {
+            self.run()?;
+        }
+        println!("{}", if yes { self.then } else { "add --yes to do it" });
         Ok(())
     }
 }
@@ -190,7 +201,7 @@ mod tests {
         fn new(config: Option<&str>) -> Self {
             let folder = tempfile::tempdir().unwrap();
             fs::write(folder.path().join("built"), "the shim").unwrap();
-            let node = Node::at(folder.path(), Some(Version::V2));
+            let node = Node::at(folder.path(), Some(Version::V1));
             if let Some(config) = config {
                 fs::create_dir_all(node.config.parent().unwrap()).unwrap();
                 fs::write(&node.config, config).unwrap();
@@ -222,11 +233,13 @@ mod tests {
             root.install().apply(true).unwrap();
             assert!(root.config().unwrap().contains("io.containerd.wasmtime-spin.v1"));
             assert_eq!(fs::read_to_string(&root.node.binary).unwrap(), "the shim");
-            assert!(root.install().0.is_empty(), "twice is once");
-            root.node.uninstall().unwrap().apply(true).unwrap();
+            assert!(root.install().actions.is_empty(), "twice is once");
+            // What is there says which containerd it is for.
+            let later = Node::at(root.folder.path(), None);
+            later.uninstall().unwrap().apply(true).unwrap();
             assert_eq!(root.config().as_deref(), config);
             assert!(!root.node.binary.exists() && !root.node.backup.exists());
-            assert!(root.node.uninstall().unwrap().0.is_empty());
+            assert!(root.node.uninstall().unwrap().actions.is_empty());
         }
     }
 
@@ -247,6 +260,6 @@ mod tests {
         root.install().apply(true).unwrap();
         fs::write(root.folder.path().join("built"), "newer").unwrap();
         let plan = root.install();
-        assert!(matches!(plan.0.as_slice(), [(_, Action::Copy { .. })]), "{plan:?}");
+        assert!(matches!(plan.actions.as_slice(), [(_, Action::Copy { .. })]), "{plan:?}");
     }
 }
