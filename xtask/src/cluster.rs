@@ -2,12 +2,12 @@
 
 use std::{ffi::OsString, os::unix::process::CommandExt, path::PathBuf, process::Command, time::Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use clap::Subcommand;
 use test_cluster::{Cluster, Options, Tools};
 
 use crate::{
-    project,
+    project, shim,
     step::{Steps, seconds},
 };
 
@@ -18,7 +18,7 @@ pub enum Action {
         /// How many nodes, each with containerd, kubelet and kube-proxy
         #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..=i64::from(test_cluster::MAX_NODES)))]
         nodes: u8,
-        /// The file containerd-shim-wasmtime-spin-v1, for RuntimeClass wasmtime-spin [default: no such handler]
+        /// A containerd shim to install on each node, for RuntimeClass wasmtime-spin [default: no such handler]
         #[arg(long, value_name = "FILE")]
         shim: Option<PathBuf>,
     },
@@ -40,10 +40,15 @@ pub enum Action {
 pub fn run(steps: &mut Steps, action: Action) -> Result<()> {
     match action {
         Action::Up { nodes, shim } => {
-            let shim = shim.map(|file| file.canonicalize().with_context(|| format!("no shim at {}", file.display())));
-            let options = Options { nodes, shim: shim.transpose()?, tools: tools(steps)? };
+            if let Some(file) = &shim {
+                ensure!(file.is_file(), "there is no shim {}; `cargo xtask shim` builds ours", file.display());
+            }
+            let options = Options { nodes, tools: tools(steps)? };
             let start = Instant::now();
             let cluster = Cluster::up(&options)?;
+            if let Some(file) = &shim {
+                shim::install_on(&cluster, file)?;
+            }
             println!("{nodes} nodes ready after {}\n{}", seconds(start.elapsed()), cluster.usage());
         }
         Action::Down => Cluster::down()?,

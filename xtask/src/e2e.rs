@@ -59,11 +59,11 @@ pub fn run(steps: &mut Steps, arguments: &Arguments) -> Result<()> {
     named.push(("HTTPSERVER_GUEST".to_owned(), build::test_guest(steps, &stable)?));
     named.push(("HTTPSERVER_BASELINE".to_owned(), build::baseline(steps)?));
     named.push((BUSYBOX.variable(), BUSYBOX.path(steps)?));
-    let options = Options { nodes: NODES, shim: Some(shim), tools: cluster::tools(steps)? };
+    let options = Options { nodes: NODES, tools: cluster::tools(steps)? };
 
     // A cluster of before has another shim and other images.
     Cluster::down()?;
-    let outcome = on_cluster(steps, &options, &archive, tests_command(named, arguments));
+    let outcome = on_cluster(steps, &options, &shim, &archive, tests_command(named, arguments));
     if arguments.keep {
         return outcome;
     }
@@ -82,10 +82,11 @@ fn tests_command(named: Vec<(String, PathBuf)>, arguments: &Arguments) -> Comman
     cargo
 }
 
-fn on_cluster(steps: &mut Steps, options: &Options, archive: &Path, mut tests: Command) -> Result<()> {
+fn on_cluster(steps: &mut Steps, options: &Options, shim: &Path, archive: &Path, mut tests: Command) -> Result<()> {
     let start = Instant::now();
     let cluster = Cluster::up(options).context("the cluster does not start")?;
     eprintln!("{NODES} nodes ready after {}", seconds(start.elapsed()));
+    shim::install_on(&cluster, shim)?;
     cluster.import_image(archive)?;
     let mut tally = Tally::default();
     let outcome = steps.lines("end to end", &mut tests, |line| tally.add(line));

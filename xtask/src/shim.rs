@@ -10,6 +10,7 @@ use std::{
 
 use anyhow::{Result, ensure};
 use clap::Args;
+use test_cluster::{Cluster, Component};
 
 use crate::{project, step::Steps, toolchain::debian};
 use containerd::Version;
@@ -73,6 +74,16 @@ pub fn build(steps: &mut Steps) -> Result<PathBuf> {
     let binary = project::target().join("host").join(BINARY);
     eprintln!("{}", project::shown(Path::new(&binary)));
     Ok(binary)
+}
+
+/// Gives the shim at `binary` to the containerd of each node of a cluster, as `--install` does, and lets it read its
+/// configuration again.
+pub fn install_on(cluster: &Cluster, binary: &Path) -> Result<()> {
+    for node in cluster.nodes() {
+        Node::at(&node.folder(), None).install(binary)?.run()?;
+        cluster.restart(Component::Containerd(node.number))?;
+    }
+    Ok(())
 }
 
 fn succeeds(program: &str, arguments: &[&str]) -> bool {

@@ -35,8 +35,6 @@ const TAIL: usize = 30;
 pub struct Options {
     /// How many nodes: 1 to [`MAX_NODES`].
     pub nodes: u8,
-    /// The file `containerd-shim-wasmtime-spin-v1`, for the handler `spin`; without it the nodes have no such handler.
-    pub shim: Option<PathBuf>,
     /// The programs, from [`crate::prepare`].
     pub tools: Tools,
 }
@@ -61,6 +59,12 @@ pub struct Node {
 }
 
 impl Node {
+    /// Where the files are that only this node has: `etc/containerd/config.toml`, `usr/local/bin`, `var`. They stay while
+    /// the node is down.
+    pub fn folder(&self) -> PathBuf {
+        layout::machine(&self.name)
+    }
+
     /// The node's root folder, as seen from this machine; `None` while the node is down.
     pub fn root(&self) -> Option<PathBuf> {
         self.init.map(|pid| PathBuf::from(format!("/proc/{pid}/root")))

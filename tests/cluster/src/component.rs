@@ -86,8 +86,12 @@ impl Component {
 
 /// The configuration file of a component that has one.
 pub fn configuration(component: Component) -> PathBuf {
-    let extension = if matches!(component, Component::Containerd(_)) { "toml" } else { "yaml" };
-    layout::machine(&component.machine()).join(component.program()).with_extension(extension)
+    let folder = layout::machine(&component.machine());
+    match component {
+        // Where whoever installs a shim looks for it.
+        Component::Containerd(_) => folder.join("etc/containerd/config.toml"),
+        _ => folder.join(component.program()).with_extension("yaml"),
+    }
 }
 
 /// On the control plane's own loopback, which nobody else sees.

@@ -56,15 +56,9 @@ imageGCHighThresholdPercent: 100
     )
 }
 
-/// The settings of a node's containerd. `spin`: whether there is a shim for what the RuntimeClass names so;
-/// `restrict_oom`: whether this machine lacks `CAP_SYS_RESOURCE`, without which nothing may lower an `oom_score_adj`.
-pub fn containerd(cni: &str, spin: bool, restrict_oom: bool) -> String {
-    let spin = if spin {
-        "[plugins.\"io.containerd.cri.v1.runtime\".containerd.runtimes.spin]\n  \
-         runtime_type = \"io.containerd.wasmtime-spin.v1\"\n"
-    } else {
-        ""
-    };
+/// The settings of a node's containerd. `restrict_oom`: whether this machine lacks `CAP_SYS_RESOURCE`, without which
+/// nothing may lower an `oom_score_adj`.
+pub fn containerd(cni: &str, restrict_oom: bool) -> String {
     format!(
         "\
 version = 3
@@ -82,7 +76,7 @@ state = \"/run/containerd\"
   default_runtime_name = \"runc\"
 [plugins.\"io.containerd.cri.v1.runtime\".containerd.runtimes.runc]
   runtime_type = \"io.containerd.runc.v2\"
-{spin}[plugins.\"io.containerd.cri.v1.runtime\".cni]
+[plugins.\"io.containerd.cri.v1.runtime\".cni]
   bin_dirs = [\"{cni}\"]
   conf_dir = \"/var/lib/cni/net.d\"
 "

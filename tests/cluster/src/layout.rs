@@ -32,7 +32,8 @@ pub fn lock() -> Result<File> {
     }
 }
 
-/// What a node keeps, and its configuration.
+/// The files that a machine has for itself: what a node keeps (`var`), its configuration (`etc`), and programs that only it
+/// has (`usr/local/bin`).
 pub fn machine(name: &str) -> PathBuf {
     path(name)
 }
@@ -57,8 +58,6 @@ pub fn pki(name: &str, extension: &str) -> PathBuf {
 pub struct State {
     /// How many nodes.
     pub nodes: u8,
-    /// The shim behind the handler `spin`.
-    pub shim: Option<PathBuf>,
     /// The cluster's programs.
     pub tools: Tools,
     /// Whether `up` came to its end; else it was killed on the way.

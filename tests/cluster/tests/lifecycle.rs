@@ -102,7 +102,7 @@ fn options() -> Options {
     let tools = test_cluster::prepare(&cache.join("httpserver/cluster"), &mut |what, _, _| {
         panic!("{what}: type `cargo xtask cluster build` first")
     });
-    Options { nodes: 2, shim: None, tools: tools.unwrap() }
+    Options { nodes: 2, tools: tools.unwrap() }
 }
 
 /// Everything that a cluster could leave on the machine.

@@ -16,16 +16,9 @@ use crate::{
     wait::{self, PATIENCE},
 };
 
-/// The name that containerd derives from `runtime_type`.
-const SHIM: &str = "containerd-shim-wasmtime-spin-v1";
-
 /// See [`Cluster::up`].
 pub fn up(options: &Options) -> Result<Cluster> {
     ensure!((1..=MAX_NODES).contains(&options.nodes), "{} nodes; expected 1 to {MAX_NODES}", options.nodes);
-    if let Some(shim) = &options.shim {
-        ensure!(shim.is_absolute() && shim.is_file(), "no shim at {}; expected the path of {SHIM}", shim.display());
-        ensure!(shim.ends_with(SHIM), "the shim is {}; expected its name to be {SHIM}", shim.display());
-    }
     let _lock = layout::lock()?;
     if Cluster::attach().is_ok() && Machine::find("control").is_some() {
         bail!("a cluster is running already; end it with `cargo xtask cluster down`");
@@ -39,8 +32,7 @@ pub fn up(options: &Options) -> Result<Cluster> {
     for folder in ["pid", "log"] {
         fs::create_dir_all(layout::path(folder))?;
     }
-    let mut state =
-        State { nodes: options.nodes, shim: options.shim.clone(), tools: options.tools.clone(), complete: false };
+    let mut state = State { nodes: options.nodes, tools: options.tools.clone(), complete: false };
     state.write()?;
     pki::make(state.nodes)?;
     let cluster = Cluster { state: state.clone() };
@@ -98,8 +90,12 @@ pub fn node(number: u8, state: &State) -> Result<()> {
     Machine::start(&name, &state.tools, &keep(state), |node| {
         network::connect_node(control, node, number, state.nodes)
     })?;
-    let containerd = configuration::containerd(host::cni()?, state.shim.is_some(), host::lacks_sys_resource());
-    fs::write(component::configuration(Component::Containerd(number)), containerd)?;
+    let containerd = component::configuration(Component::Containerd(number));
+    // One that comes back has what somebody may have added: the handler of a shim.
+    if !containerd.exists() {
+        fs::create_dir_all(containerd.parent().expect("a file is in a folder"))?;
+        fs::write(containerd, configuration::containerd(host::cni()?, host::lacks_sys_resource()))?;
+    }
     fs::write(component::configuration(Component::Kubelet(number)), configuration::kubelet(number))?;
     let cni = folder.join("var/lib/cni/net.d");
     fs::create_dir_all(&cni)?;
@@ -119,8 +115,8 @@ pub fn component(component: Component, state: &State) -> Result<()> {
     let machine = Machine::find(&machine).with_context(|| format!("{machine} is not up"))?;
     let mut command = vec![state.tools.file(component.program()).display().to_string()];
     command.extend(component.arguments());
-    let shim = state.shim.as_deref().and_then(Path::parent);
-    machine.spawn(&component.name(), &command, &state.tools.path(shim))?;
+    let own = layout::machine(&component.machine()).join("usr/local/bin");
+    machine.spawn(&component.name(), &command, &state.tools.path(Some(&own)))?;
     Ok(())
 }
 
@@ -131,6 +127,5 @@ pub fn containerd_answers(number: u8, state: &State) -> bool {
 
 /// The folders that the machines go on seeing at their place.
 fn keep(state: &State) -> Vec<&Path> {
-    let shim = state.shim.as_deref().and_then(Path::parent);
-    std::iter::once(Path::new(layout::RUN)).chain(state.tools.folders()).chain(shim).collect()
+    std::iter::once(Path::new(layout::RUN)).chain(state.tools.folders()).collect()
 }
