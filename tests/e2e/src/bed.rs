@@ -3,6 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::process::Command;
+use std::sync::atomic::AtomicU64;
 use std::thread;
 use std::time::{Duration, Instant};
 use std::{env, fs};
@@ -34,13 +35,15 @@ pub struct Bed {
     pub cluster: Cluster,
     /// Whether to take the time for the counts that are to be published.
     pub long: bool,
+    /// How many requests there were under everything that must not make one fail.
+    pub unfailing: AtomicU64,
 }
 
 impl Bed {
     /// The cluster that `cargo xtask e2e` started.
     pub fn attach() -> Self {
         let cluster = Cluster::attach().expect("a cluster is running: `cargo xtask e2e` starts one and runs this");
-        Self { cluster, long: env::var_os("HTTPSERVER_E2E_LONG").is_some() }
+        Self { cluster, long: env::var_os("HTTPSERVER_E2E_LONG").is_some(), unfailing: AtomicU64::new(0) }
     }
 
     pub fn node(&self, number: u8) -> Node {
@@ -139,6 +142,11 @@ impl Bed {
         Ok(())
     }
 
+    /// Waits until the last pod on its way out had its preStop, its SIGTERM and its drain.
+    pub fn settled(&self) -> Result<()> {
+        until("no pod is on its way out", || Ok(self.pods()?.len() == self.ready_pods()?.len()))
+    }
+
     /// Applies this version, waits until it serves, and says how long that took.
     pub fn deploy(&self, version: &str) -> Result<Duration> {
         let start = Instant::now();
@@ -175,6 +183,19 @@ pub fn kustomize(folder: &Path) -> Result<String> {
     let output = Command::new(artifacts::tool("kustomize")).arg("build").arg(folder).output()?;
     ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     Ok(String::from_utf8(output.stdout)?)
+}
+
+/// Waits until an event that the field selector chooses says this: the whole of what it says.
+pub fn event(bed: &Bed, selector: &str, expected: &str) -> Result<String> {
+    let mut said = None;
+    until(&format!("an event says {expected:?}"), || {
+        let events = bed.get(&["events", "--field-selector", selector])?;
+        let mut messages =
+            events["items"].as_array().into_iter().flatten().filter_map(|event| event["message"].as_str());
+        said = messages.find(|message| message.contains(expected)).map(str::to_owned);
+        Ok(said.is_some())
+    })?;
+    said.context("there is one")
 }
 
 /// Asks until it is so. An error counts as not yet, and is the reason if it stays.

@@ -17,10 +17,9 @@ fn undisturbed(bed: &Bed, disturb: impl FnOnce() -> Result<()>) -> Result<String
     let ((), counts) = load::during(bed, |_| {
         disturb()?;
         bed.rolled_out()?;
-        // Until the last of them had its preStop, its SIGTERM and its drain.
-        until("no pod is on its way out", || Ok(bed.pods()?.len() == bed.ready_pods()?.len()))
+        bed.settled()
     })?;
-    Ok(format!("{} in {:.0} s", counts.none_failed()?, start.elapsed().as_secs_f64()))
+    Ok(format!("{} in {:.0} s", counts.none_failed(bed)?, start.elapsed().as_secs_f64()))
 }
 
 pub fn rolling_restart(bed: &Bed) -> Result<String> {
@@ -46,10 +45,16 @@ pub fn deletion(bed: &Bed) -> Result<String> {
 }
 
 pub fn drain(bed: &Bed) -> Result<String> {
-    let node = bed.node(NODE).name;
+    while_drained(bed, NODE, || Ok(()))
+}
+
+/// Drains a node under load, does something there, and lets it have pods again.
+pub fn while_drained(bed: &Bed, number: u8, act: impl FnOnce() -> Result<()>) -> Result<String> {
+    let node = bed.node(number).name;
     let drained = undisturbed(bed, || {
         bed.kubectl(&["drain", &node, "--ignore-daemonsets", "--delete-emptydir-data", "--timeout=120s"])?;
-        until("three pods are ready elsewhere", || Ok(bed.ready_pods()?.len() == 3))
+        until("three pods are ready elsewhere", || Ok(bed.ready_pods()?.len() == 3))?;
+        act()
     });
     bed.kubectl(&["uncordon", &node])?;
     // Spread again for what comes next.

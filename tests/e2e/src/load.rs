@@ -33,6 +33,9 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const REQUESTS: u64 = 5_000;
 const REQUESTS_LONG: u64 = 100_000;
 
+/// How many loads there are in which no request may fail: two rollouts, seven disturbances, one autoscaler.
+const UNFAILING: u64 = 10;
+
 /// What became of the requests.
 #[derive(Default)]
 pub struct Counts {
@@ -61,7 +64,7 @@ pub fn during<T>(bed: &Bed, disturb: impl FnOnce(&Counts) -> Result<T>) -> Resul
 pub fn during_on<T>(bed: &Bed, nodes: &[u8], disturb: impl FnOnce(&Counts) -> Result<T>) -> Result<(T, Arc<Counts>)> {
     let (counts, done) = (Arc::new(Counts::default()), Arc::new(AtomicBool::new(false)));
     let nodes: Vec<_> = nodes.iter().map(|number| SocketAddr::from((bed.node(*number).ip, 80))).collect();
-    let enough = if bed.long { REQUESTS_LONG } else { REQUESTS };
+    let enough = enough(bed);
     let client = {
         let (counts, done) = (Arc::clone(&counts), Arc::clone(&done));
         thread::spawn(move || run(&nodes, &counts, &done))
@@ -76,12 +79,26 @@ pub fn during_on<T>(bed: &Bed, nodes: &[u8], disturb: impl FnOnce(&Counts) -> Re
     Ok((disturbed?, counts))
 }
 
+/// How many requests one load has at least.
+fn enough(bed: &Bed) -> u64 {
+    if bed.long { REQUESTS_LONG } else { REQUESTS }
+}
+
+/// All loads together in which no request may fail.
+pub fn total(bed: &Bed) -> Result<String> {
+    let (made, expected) = (bed.unfailing.load(Ordering::Relaxed), UNFAILING * enough(bed));
+    ensure!(made >= expected, "{made} requests, expected {expected}: a load failed or was left out");
+    Ok(format!("{made} requests, 0 failed"))
+}
+
 impl Counts {
-    /// An error if a request failed; else how many there were.
-    pub fn none_failed(&self) -> Result<String> {
-        let failed = self.failed.lock().expect("nobody panics with it");
-        ensure!(failed.is_empty(), "{} requests good, failed: {failed:?}", self.good.load(Ordering::Relaxed));
-        Ok(format!("{} requests, 0 failed", self.good.load(Ordering::Relaxed)))
+    /// An error if a request failed, or if there were too few; else how many there were.
+    pub fn none_failed(&self, bed: &Bed) -> Result<String> {
+        let (good, failed) = (self.good.load(Ordering::Relaxed), self.failed.lock().expect("nobody panics with it"));
+        ensure!(failed.is_empty(), "{good} requests good, failed: {failed:?}");
+        ensure!(good >= enough(bed), "{good} requests, expected {}: it takes too long", enough(bed));
+        bed.unfailing.fetch_add(good, Ordering::Relaxed);
+        Ok(format!("{good} requests, 0 failed"))
     }
 
     /// How many requests failed.

@@ -102,7 +102,9 @@ fn oom_score(bed: &Bed, request: u64) -> Result<u64> {
 
 /// The processes of the pods and of their shims, beside the Go server that does the same.
 pub fn memory(bed: &Bed) -> Result<String> {
-    let mut lines = bed.ready_pods()?.iter().map(|pod| used(&Process::of(pod)?)).collect::<Result<Vec<_>>>()?;
+    let pods = bed.ready_pods()?;
+    ensure!(!pods.is_empty(), "no pod is there to look at");
+    let mut lines = pods.iter().map(|pod| used(&Process::of(pod)?)).collect::<Result<Vec<_>>>()?;
     let baseline = Pod::of_program("baseline", BASELINE, &["/baseline"]);
     lines.push(format!("Go: {}", baseline.while_ready(bed, |state| used(&Process::named(state, "baseline")?))?));
     Ok(lines.join("; "))

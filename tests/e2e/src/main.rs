@@ -71,6 +71,7 @@ const TESTS: &[(&str, Test)] = &[
     ("policy: exec probes are refused, with what to use instead", policy::guard),
     ("policy: a privileged pod is refused", policy::privileged),
     ("policy: a RuntimeClass whose handler no node has says so", policy::no_handler),
+    ("total: requests under everything that must not make one fail", load::total),
 ];
 
 fn main() -> ExitCode {

@@ -113,14 +113,19 @@ impl Pod {
         Ok((end, bed.kubectl(&["logs", &self.name, "--container", name])?))
     }
 
+    /// Waits until an event about it says this: the whole of what it says.
+    pub fn event(&self, bed: &Bed, expected: &str) -> Result<String> {
+        bed::event(bed, &format!("involvedObject.name={}", self.name), expected)
+    }
+
     /// As the API server knows it.
     pub fn state(&self, bed: &Bed) -> Result<Value> {
         bed.get(&["pod", &self.name])
     }
 
-    /// Deletes it, and does not wait for that.
+    /// Deletes it, if it is there, and does not wait for that.
     pub fn delete(&self, bed: &Bed) -> Result<()> {
-        bed.kubectl(&["delete", "pod", &self.name, "--wait=false"]).map(drop)
+        bed.kubectl(&["delete", "pod", &self.name, "--ignore-not-found", "--wait=false"]).map(drop)
     }
 }
 

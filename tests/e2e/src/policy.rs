@@ -3,7 +3,7 @@
 use anyhow::{Result, ensure};
 use serde_json::json;
 
-use crate::bed::{Bed, IMAGE, until};
+use crate::bed::{Bed, IMAGE};
 use crate::pod::Pod;
 
 pub fn guard(bed: &Bed) -> Result<String> {
@@ -23,16 +23,10 @@ pub fn no_handler(bed: &Bed) -> Result<String> {
     bed.cluster.apply(&class.to_string())?;
     let lost = Pod::of_component("lost", IMAGE).with("/spec/runtimeClassName", json!("nowhere"));
     bed.cluster.apply(&lost.to_string())?;
-    let mut said = String::new();
-    let outcome = until("an event says so", || {
-        let events = bed.get(&["events", "--field-selector=involvedObject.name=lost"])?;
-        let messages = events["items"].as_array().into_iter().flatten().filter_map(|event| event["message"].as_str());
-        said = messages.into_iter().find(|message| message.contains("no runtime for")).unwrap_or_default().to_owned();
-        Ok(!said.is_empty())
-    });
+    let said = lost.event(bed, "no runtime for");
     bed.kubectl(&["delete", "pod", "lost", "--force"])?;
     bed.cluster.kubectl(&["delete", "runtimeclass", "nowhere"])?;
-    outcome.map(|()| said)
+    said
 }
 
 /// Applies what must be refused, and returns what the API server says.

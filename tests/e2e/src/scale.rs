@@ -40,7 +40,7 @@ pub fn by_load(bed: &Bed) -> Result<String> {
         let start = Instant::now();
         until("there are three replicas again", || Ok(replicas()? == 3))?;
         let (out, back) = (out.as_secs(), start.elapsed().as_secs());
-        Ok(format!("3 → {most} after {out} s, back after {back} s without load; {}", counts.none_failed()?))
+        Ok(format!("3 → {most} after {out} s, back after {back} s without load; {}", counts.none_failed(bed)?))
     });
     bed.kubectl(&["delete", "horizontalpodautoscaler", "httpserver"])?;
     settled
