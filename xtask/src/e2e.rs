@@ -59,6 +59,7 @@ pub fn run(steps: &mut Steps, arguments: &Arguments) -> Result<()> {
     named.push(("HTTPSERVER_GUEST".to_owned(), build::test_guest(steps, &stable)?));
     named.push(("HTTPSERVER_BASELINE".to_owned(), build::baseline(steps)?));
     named.push((BUSYBOX.variable(), BUSYBOX.path(steps)?));
+    named.push(("HTTPSERVER_IMAGE".to_owned(), archive.clone()));
     let options = Options { nodes: NODES, tools: cluster::tools(steps)? };
 
     // A cluster of before has another shim and other images.

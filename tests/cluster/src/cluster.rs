@@ -123,6 +123,14 @@ impl Cluster {
         command
     }
 
+    /// The path of one of the cluster's programs: `ctr`, `etcd` …
+    ///
+    /// # Panics
+    /// If there is none of that name.
+    pub fn tool(&self, name: &str) -> PathBuf {
+        self.state.tools.file(name)
+    }
+
     /// What `kubectl ARGUMENTS` prints.
     ///
     /// # Errors

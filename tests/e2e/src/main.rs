@@ -10,6 +10,7 @@ mod disturb;
 mod fail;
 mod figures;
 mod images;
+mod install;
 mod load;
 mod look;
 mod oom;
@@ -59,6 +60,8 @@ const TESTS: &[(&str, Test)] = &[
     ("undisturbed by: restart of containerd", disturb::containerd),
     ("undisturbed by: restart of a kubelet", disturb::kubelet),
     ("undisturbed by: restart of API server and etcd", disturb::control_plane),
+    ("undisturbed by: the shim uninstalled and installed again", install::uninstalled_and_again),
+    ("install: on containerd 1.7", install::on_containerd_1_7),
     ("fail: SIGTERM behind the kubelet's back", fail::terminated),
     ("fail: SIGKILL of the process", fail::killed),
     ("fail: SIGKILL of the shim", fail::shim_killed),

@@ -27,7 +27,7 @@ macro_rules! files {
 }
 
 /// All of them.
-pub const MODULES: [Module; 6] = [
+pub const MODULES: [Module; 7] = [
     Module {
         name: "kubernetes",
         files: files!("kubernetes", "go.mod", "go.sum"),
@@ -53,6 +53,16 @@ pub const MODULES: [Module; 6] = [
         program: None,
         main: "github.com/containerd/containerd/v2",
         version_variables: &["github.com/containerd/containerd/v2/version.Version"],
+        takes: "about 1 min",
+    },
+    Module {
+        // No part of the cluster: for what has to work with the containerd of before, too.
+        name: "containerd-1.7",
+        files: files!("containerd-1.7", "go.mod", "go.sum"),
+        package: "tool",
+        program: Some("containerd-1.7"),
+        main: "github.com/containerd/containerd",
+        version_variables: &["github.com/containerd/containerd/version.Version"],
         takes: "about 1 min",
     },
     Module {
