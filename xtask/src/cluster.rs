@@ -9,6 +9,7 @@ use test_cluster::{Cluster, Options, Tools};
 use crate::{
     project, shim,
     step::{Steps, seconds},
+    test::{Tally, report},
 };
 
 #[derive(Subcommand)]
@@ -34,6 +35,8 @@ pub enum Action {
     },
     /// Only build the cluster's programs
     Build,
+    /// Test the cluster itself: it survives restarts and leaves nothing behind; wants the machine for itself
+    Test,
 }
 
 /// Runs one of the commands.
@@ -58,8 +61,19 @@ pub fn run(steps: &mut Steps, action: Action) -> Result<()> {
             return Err(Cluster::attach()?.kubectl_command().args(arguments).exec()).context("cannot run kubectl");
         }
         Action::Build => drop(tools(steps)?),
+        Action::Test => test(steps)?,
     }
     Ok(())
+}
+
+fn test(steps: &mut Steps) -> Result<()> {
+    tools(steps)?;
+    let mut tally = Tally::default();
+    let mut cargo = project::host_cargo("test", project::PLAIN);
+    cargo.args(["--test", "lifecycle", "--", "--ignored", "--nocapture"]);
+    let outcome = steps.lines("the cluster by itself", &mut cargo, |line| tally.add(line));
+    report(steps, &tally);
+    outcome
 }
 
 /// The cluster's programs, built if need be, after a check that this machine can run them.
