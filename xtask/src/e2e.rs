@@ -15,7 +15,7 @@ use crate::{
     build, cluster, project, shim,
     step::{Steps, seconds},
     test::{self, Tally},
-    toolchain::{Flavour, Toolchain},
+    toolchain::{Flavour, Toolchain, debian},
     tools::BUSYBOX,
 };
 
@@ -60,6 +60,9 @@ pub fn run(steps: &mut Steps, arguments: &Arguments) -> Result<()> {
     named.push(("HTTPSERVER_BASELINE".to_owned(), build::baseline(steps)?));
     named.push((BUSYBOX.variable(), BUSYBOX.path(steps)?));
     named.push(("HTTPSERVER_IMAGE".to_owned(), archive.clone()));
+    if Command::new("curl").arg("--version").output().is_err() {
+        debian::install(steps, &["curl"], "the tests ask by curl, too, which is not here")?;
+    }
     let options = Options { nodes: NODES, tools: cluster::tools(steps)? };
 
     // A cluster of before has another shim and other images.

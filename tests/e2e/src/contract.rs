@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 use serde_json::{Map, Value, json};
@@ -80,8 +79,7 @@ fn run(bed: &Bed, servers: &[Server]) -> Result<String> {
 }
 
 fn table(bed: &Bed, list: &Path) -> Result<String> {
-    let mut xtask = Command::new(artifacts::tool("xtask"));
-    xtask.env("CARGO_MANIFEST_DIR", std::env::current_dir()?.join("xtask"));
+    let mut xtask = artifacts::xtask();
     xtask.env("HTTPSERVER_CONNECT", format!("{}:80", bed.node(NODE).ip)).env("HTTPSERVER_SERVERS", list);
     let output = xtask.args(["test", "--url", &format!("http://{HOST}")]).output()?;
     let said = String::from_utf8_lossy(&output.stdout);

@@ -82,9 +82,7 @@ pub fn on_containerd_1_7(bed: &Bed) -> Result<String> {
 
 /// `cargo xtask shim ARGUMENTS`, for the node whose files are under `root`.
 fn shim(root: &Path, arguments: &[&str]) -> Result<()> {
-    let mut xtask = Command::new(artifacts::tool("xtask"));
-    xtask.env("CARGO_MANIFEST_DIR", std::env::current_dir()?.join("xtask"));
-    let output = xtask.arg("shim").args(arguments).args(["--yes", "--root"]).arg(root).output()?;
+    let output = artifacts::xtask().arg("shim").args(arguments).args(["--yes", "--root"]).arg(root).output()?;
     ensure!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
     Ok(())
 }

@@ -17,9 +17,7 @@ use crate::pod::Pod;
 /// The README's commands, one after the other.
 pub fn first_answer(bed: &Bed) -> Result<String> {
     bed.cluster.apply(&kustomize("runtimeclass/base".as_ref())?)?;
-    let mut xtask = Command::new(artifacts::tool("xtask"));
-    xtask.env("CARGO_MANIFEST_DIR", std::env::current_dir()?.join("xtask"));
-    let rendered = xtask.args(["manifests", "local", "--version", "v1", "--image", IMAGE]).output()?;
+    let rendered = artifacts::xtask().args(["manifests", "local", "--version", "v1", "--image", IMAGE]).output()?;
     ensure!(rendered.status.success(), "{}", String::from_utf8_lossy(&rendered.stderr));
     let start = Instant::now();
     bed.cluster.apply(&String::from_utf8(rendered.stdout)?)?;

@@ -1,6 +1,6 @@
 //! `cargo xtask manifests`, from its command line to what it prints.
 
-use std::process::{Command, Output};
+use std::process::Output;
 
 use libtest_mimic::{Failed, Trial};
 use test_support::artifacts;
@@ -57,8 +57,5 @@ fn refused() -> Result<(), Failed> {
 }
 
 fn xtask(arguments: &[&str]) -> Output {
-    let mut command = Command::new(artifacts::tool("xtask"));
-    // It looks for the repository beside its own package, which cargo names.
-    command.env("CARGO_MANIFEST_DIR", std::env::current_dir().expect("a folder").join("xtask"));
-    command.arg("manifests").args(arguments).output().expect("it runs")
+    artifacts::xtask().arg("manifests").args(arguments).output().expect("it runs")
 }

@@ -2,6 +2,7 @@
 
 use std::env;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 /// The runtime's binary.
 pub fn runtime() -> PathBuf {
@@ -26,6 +27,14 @@ pub fn guest() -> PathBuf {
 /// A tool that only tests use: `kube-score`.
 pub fn tool(name: &str) -> PathBuf {
     required(&format!("HTTPSERVER_{}", name.to_uppercase().replace('-', "_")))
+}
+
+/// `cargo xtask`, without its arguments yet, for a test that runs in the root of this repository.
+pub fn xtask() -> Command {
+    let mut command = Command::new(tool("xtask"));
+    // It looks for the repository beside its own package, which cargo names.
+    command.env("CARGO_MANIFEST_DIR", env::current_dir().expect("a folder").join("xtask"));
+    command
 }
 
 /// The application's manifest in this repository; cargo runs the tests of the root package there, others go there.
