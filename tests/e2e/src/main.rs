@@ -39,6 +39,7 @@ const TESTS: &[(&str, Test)] = &[
     ("apply: from nothing to the first answer through the Ingress", routes::first_answer),
     ("routes: every node answers by Ingress, Ingress with TLS, and HTTPRoute", routes::every_node_answers),
     ("routes: /.well-known/spin/ stays inside", routes::the_hosts_own_pages_stay_inside),
+    ("routes: bodies come back whole over HTTP/2", routes::bodies),
     ("routes: the contract, through the Ingress", contract::through_the_ingress),
     ("routes: the client's address is the client's and cannot be forged", routes::client_address),
     ("routes: the Service by its name, from a pod", routes::by_name),

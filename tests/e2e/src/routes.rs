@@ -1,10 +1,13 @@
 //! Ways in: Ingress, HTTPS, HTTPRoute, and who is seen at the other end.
 
+use std::fs;
+use std::net::Ipv4Addr;
 use std::process::Command;
 use std::time::Instant;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use serde_json::Value;
+use tempfile::NamedTempFile;
 use test_cluster::address;
 use test_support::artifacts;
 use test_support::tls::Identity;
@@ -47,11 +50,7 @@ pub fn every_node_answers(bed: &Bed) -> Result<String> {
     for node in &nodes {
         let plain = bed.send(node.ip, 80, HOST, "/", "x-asked: yes\r\n")?;
         ensure!(plain.status == 200 && plain.header("x-asked") == Some("yes"), "{}: {plain:?}", node.name);
-        let curl = Command::new("curl")
-            .args(["--silent", "--show-error", "--insecure", "--output", "/dev/null", "--write-out", "%{http_code}"])
-            .args(["--resolve", &format!("{HOST}:443:{}", node.ip), &format!("https://{HOST}/healthz")])
-            .output()
-            .context("curl runs")?;
+        let curl = curl(node.ip, "/healthz").args(["--output", "/dev/null", "--write-out", "%{http_code}"]).output()?;
         ensure!(curl.stdout == b"200", "{}: {curl:?}", node.name);
     }
     for node in &nodes {
@@ -59,6 +58,32 @@ pub fn every_node_answers(bed: &Bed) -> Result<String> {
         until("the HTTPRoute answers", answers)?;
     }
     Ok(format!("{} nodes, each by HTTP, HTTPS and HTTPRoute", nodes.len()))
+}
+
+/// curl over HTTPS, and so over HTTP/2 where the other side has it.
+fn curl(node: Ipv4Addr, path: &str) -> Command {
+    let mut curl = Command::new("curl");
+    curl.args(["--silent", "--show-error", "--insecure", "--resolve", &format!("{HOST}:443:{node}")]);
+    curl.arg(format!("https://{HOST}{path}"));
+    curl
+}
+
+/// While the answer is on its way the rest of a body still comes. Over HTTP/1 Traefik drops that: Go's net/http reads a body
+/// away once the answer begins, unless it is told not to (`ResponseController.EnableFullDuplex`).
+pub fn bodies(bed: &Bed) -> Result<String> {
+    const TIMES: usize = 20;
+    const SIZE: usize = 1 << 20;
+    // A prime period: no two blocks alike, so that a missing one is seen.
+    let body: Vec<u8> = (0..SIZE).map(|number| (number % 251) as u8).collect();
+    let file = NamedTempFile::new()?;
+    fs::write(&file, &body)?;
+    for number in 1..=TIMES {
+        let mut curl = curl(bed.node(1).ip, "/echo");
+        let output = curl.args(["--http2", "--request", "POST", "--upload-file"]).arg(file.path()).output()?;
+        let (said, length) = (String::from_utf8_lossy(&output.stderr), output.stdout.len());
+        ensure!(output.status.success() && output.stdout == body, "body {number}: {length} bytes came back; {said}");
+    }
+    Ok(format!("{TIMES} bodies of 1 MiB, each whole"))
 }
 
 pub fn the_hosts_own_pages_stay_inside(bed: &Bed) -> Result<String> {
