@@ -15,7 +15,7 @@ use rustix::process::Signal;
 
 use crate::{
     Component, Tools, address,
-    command::{output, output_with},
+    command::{bound, output, output_with},
     layout::{self, State},
     machine::Machine,
     network,
@@ -118,7 +118,14 @@ impl Cluster {
 
     /// A `kubectl` for this cluster, yet to be run.
     pub fn kubectl_command(&self) -> Command {
-        let mut command = Command::new(self.state.tools.file("kubectl"));
+        let mut command = Command::new(self.tool("kubectl"));
+        command.env("KUBECONFIG", self.kubeconfig());
+        command
+    }
+
+    /// The same for us to wait for.
+    fn bound_kubectl(&self) -> Command {
+        let mut command = bound(&self.tool("kubectl"));
         command.env("KUBECONFIG", self.kubeconfig());
         command
     }
@@ -136,7 +143,7 @@ impl Cluster {
     /// # Errors
     /// If it fails: with what it said.
     pub fn kubectl(&self, arguments: &[&str]) -> Result<String> {
-        output(self.kubectl_command().args(arguments))
+        output(self.bound_kubectl().args(arguments))
     }
 
     /// Applies manifests, by server-side apply; what somebody else changed meanwhile (`kubectl scale`) becomes theirs.
@@ -144,10 +151,7 @@ impl Cluster {
     /// # Errors
     /// If the API server refuses something.
     pub fn apply(&self, yaml: &str) -> Result<()> {
-        output_with(
-            self.kubectl_command().args(["apply", "--server-side", "--force-conflicts", "--filename=-"]),
-            yaml,
-        )?;
+        output_with(self.bound_kubectl().args(["apply", "--server-side", "--force-conflicts", "--filename=-"]), yaml)?;
         Ok(())
     }
 
@@ -283,7 +287,7 @@ impl Cluster {
 fn ctr(number: u8, state: &State) -> Result<Command> {
     let name = format!("node{number}");
     let machine = Machine::find(&name).with_context(|| format!("{name} is not up"))?;
-    let mut ctr = Command::new(state.tools.file("ctr"));
+    let mut ctr = bound(&state.tools.file("ctr"));
     ctr.arg(format!("--address=/proc/{}/root/run/containerd/containerd.sock", machine.init.pid));
     Ok(ctr)
 }

@@ -2,6 +2,7 @@
 
 use std::{
     io::Write,
+    path::Path,
     process::{Command, Stdio},
 };
 
@@ -9,6 +10,14 @@ use anyhow::{Context, Result, bail};
 
 /// Runs a slow command behind a line of progress: what it does, what to expect, the command.
 pub type Runner<'a> = dyn FnMut(&str, &str, &mut Command) -> Result<()> + 'a;
+
+/// A command that the kernel ends with the thread that runs it: what waits for an answer of the cluster would else outlive a
+/// killed `up`, for good where its node is gone.
+pub fn bound(program: &Path) -> Command {
+    let mut command = Command::new("setpriv");
+    command.args(["--pdeathsig", "KILL"]).arg(program);
+    command
+}
 
 /// What `command` prints; `input` is its standard input.
 ///

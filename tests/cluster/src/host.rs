@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// What runs the pods and their network beside what we build: a program, and Debian's package with it.
-const PROGRAMS: [(&str, &str); 8] = [
+const PROGRAMS: [(&str, &str); 9] = [
     ("conntrack", "conntrack"),
     ("ip", "iproute2"),
     // The CNI plugin `portmap` knows no other way to make a host port.
@@ -23,6 +23,7 @@ const PROGRAMS: [(&str, &str); 8] = [
     ("nft", "nftables"),
     ("nsenter", "util-linux"),
     ("runc", "runc"),
+    ("setpriv", "util-linux"),
     ("sysctl", "procps"),
     ("unshare", "util-linux"),
 ];

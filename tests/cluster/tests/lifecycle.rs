@@ -16,6 +16,9 @@ use test_cluster::{Cluster, Component, Options, RUN};
 /// Set for the copy of this program that only starts a cluster, to be killed on the way.
 const ONLY_UP: &str = "TEST_CLUSTER_ONLY_UP";
 
+/// In the path of each of the cluster's programs.
+const PROGRAMS: &str = "/httpserver/cluster/";
+
 /// Moments after the start at which `up` is killed: in the network, in the control plane, in the nodes, in the add-ons.
 const KILLED_AFTER: [u64; 5] = [50, 300, 1000, 3000, 6000];
 
@@ -139,7 +142,7 @@ fn unchanged(before: &BTreeSet<String>, when: &str) {
     assert!(new.is_empty() && gone.is_empty(), "{when}: new {new:#?}, gone {gone:#?}");
 }
 
-/// The processes in pid namespaces other than this one, and those that run a program of the cluster.
+/// The processes in pid namespaces other than this one, and those that run a program of the cluster or are told about it.
 fn processes() -> Vec<String> {
     let ours = fs::read_link("/proc/self/ns/pid").unwrap();
     let mut found = Vec::new();
@@ -148,7 +151,7 @@ fn processes() -> Vec<String> {
         let command = fs::read(entry.path().join("cmdline")).unwrap_or_default();
         let command = String::from_utf8_lossy(&command).replace('\0', " ");
         // One that has ended has no command line, until this machine's first process takes note.
-        if !command.is_empty() && (namespace != ours || command.contains(RUN)) {
+        if !command.is_empty() && (namespace != ours || command.contains(RUN) || command.contains(PROGRAMS)) {
             found.push(format!("{}: {command}", entry.path().display()));
         }
     }
