@@ -58,10 +58,11 @@ const TESTS: &[(&str, Test)] = &[
     ("undisturbed by: scaling up and down", disturb::scaling),
     ("undisturbed by: deletion of a pod", disturb::deletion),
     ("undisturbed by: kubectl drain of a node", disturb::drain),
+    ("undisturbed by: the shim uninstalled and installed again", install::uninstalled_and_again),
     ("undisturbed by: restart of containerd", disturb::containerd),
     ("undisturbed by: restart of a kubelet", disturb::kubelet),
+    // The last: for a while after it Traefik may not hear of pods that go, which no test of pods that go can bear.
     ("undisturbed by: restart of API server and etcd", disturb::control_plane),
-    ("undisturbed by: the shim uninstalled and installed again", install::uninstalled_and_again),
     ("install: on containerd 1.7", install::on_containerd_1_7),
     ("fail: SIGTERM behind the kubelet's back", fail::terminated),
     ("fail: SIGKILL of the process", fail::killed),
