@@ -15,7 +15,7 @@ use crate::pod::{Pod, ask};
 
 const NODE: u8 = 3;
 
-/// What runs in namespaces of its own, and how long it may take: seconds, of which it needs five.
+/// What runs in namespaces of its own, and how long it may take: seconds, of which it needs one.
 const CONTAINERD_1_7: &str = include_str!("install/containerd-1.7.sh");
 const PATIENCE: &str = "60";
 
