@@ -43,7 +43,8 @@ pub const HOST_PACKAGES: &[&[&str]] = if cfg!(target_os = "linux") {
 };
 
 /// What needs nothing of the above.
-pub const PLAIN: &[&str] = &["httpserver", "test-cluster", "test-e2e", "test-manifests", "test-support", "xtask"];
+pub const PLAIN: &[&str] =
+    &["httpserver", "test-cluster", "test-e2e", "test-hostile", "test-manifests", "test-support", "xtask"];
 
 /// The root of this checkout.
 ///

@@ -5,7 +5,7 @@ use std::{fs, path::Path};
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use tar::{Builder, Header};
+use tar::{Builder, EntryType, Header};
 
 /// An image FROM scratch, for this machine's architecture.
 #[derive(Clone, Debug)]
@@ -25,8 +25,45 @@ pub struct File {
     pub path: String,
     /// Its permission bits.
     pub mode: u32,
-    /// What is in it.
-    pub content: Vec<u8>,
+    /// What it is, and what is in it.
+    pub content: Content,
+}
+
+/// What a file of an image is. A layer may hold anything that a file system can, whoever made it.
+#[derive(Clone, Debug)]
+pub enum Content {
+    /// An ordinary file, with these bytes.
+    Bytes(Vec<u8>),
+    /// A block device.
+    Block(Device),
+    /// A character device.
+    Character(Device),
+    /// A pipe with a name: who opens it to read waits for a writer.
+    Fifo,
+    /// A symbolic link to this path.
+    Link(String),
+}
+
+/// The numbers by which the kernel knows a device.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Device {
+    /// The driver.
+    pub major: u32,
+    /// Which of the driver's devices.
+    pub minor: u32,
+}
+
+impl From<Vec<u8>> for Content {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self::Bytes(bytes)
+    }
+}
+
+impl File {
+    /// A file at `path`, relative to the image's root.
+    pub fn new(path: &str, mode: u32, content: impl Into<Content>) -> Self {
+        Self { path: path.to_owned(), mode, content: content.into() }
+    }
 }
 
 impl Image {
@@ -40,7 +77,7 @@ impl Image {
         Ok(Self {
             name: name.to_owned(),
             entrypoint: format!("/{path}"),
-            files: vec![File { path, mode: 0o555, content }],
+            files: vec![File::new(&path, 0o555, content)],
         })
     }
 }
@@ -63,8 +100,8 @@ pub fn archive(images: &[Image], archive: &Path) -> Result<()> {
 /// Appends the blobs of `image`, and returns what the index says of it.
 fn append_image(tar: &mut Builder<fs::File>, image: &Image) -> Result<Value> {
     let mut layer = Builder::new(Vec::new());
-    for File { path, mode, content } in &image.files {
-        append(&mut layer, path, content, *mode)?;
+    for file in &image.files {
+        append_file(&mut layer, file)?;
     }
     let layer = layer.into_inner()?;
     let config = json!({
@@ -98,10 +135,67 @@ fn digest(blob: &[u8]) -> String {
     format!("sha256:{hex}")
 }
 
+/// Appends `file` as what it is.
+fn append_file(layer: &mut Builder<Vec<u8>>, file: &File) -> Result<()> {
+    let mut header = Header::new_ustar();
+    header.set_mode(file.mode);
+    header.set_size(0);
+    match &file.content {
+        Content::Bytes(bytes) => return append(layer, &file.path, bytes, file.mode),
+        Content::Block(device) => set_device(&mut header, EntryType::Block, *device)?,
+        Content::Character(device) => set_device(&mut header, EntryType::Char, *device)?,
+        Content::Fifo => header.set_entry_type(EntryType::Fifo),
+        Content::Link(target) => {
+            header.set_entry_type(EntryType::Symlink);
+            return Ok(layer.append_link(&mut header, &file.path, target)?);
+        }
+    }
+    Ok(layer.append_data(&mut header, &file.path, std::io::empty())?)
+}
+
+fn set_device(header: &mut Header, kind: EntryType, device: Device) -> Result<()> {
+    header.set_entry_type(kind);
+    header.set_device_major(device.major)?;
+    Ok(header.set_device_minor(device.minor)?)
+}
+
 fn append(tar: &mut Builder<impl std::io::Write>, path: &str, data: &[u8], mode: u32) -> Result<()> {
     let mut header = Header::new_ustar();
     header.set_size(data.len() as u64);
     header.set_mode(mode);
     tar.append_data(&mut header, path, data)?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_in_the_layer_as_what_it_is() {
+        let device = Device { major: 254, minor: 1 };
+        let kinds = [
+            (Content::Bytes(b"text".to_vec()), EntryType::Regular),
+            (Content::Block(device), EntryType::Block),
+            (Content::Character(device), EntryType::Char),
+            (Content::Fifo, EntryType::Fifo),
+            (Content::Link("../there".to_owned()), EntryType::Symlink),
+        ];
+        for (content, kind) in kinds {
+            let mut layer = Builder::new(Vec::new());
+            append_file(&mut layer, &File::new("etc/a", 0o644, content)).unwrap();
+            let layer = layer.into_inner().unwrap();
+            let mut archive = tar::Archive::new(layer.as_slice());
+            let entry = archive.entries().unwrap().next().unwrap().unwrap();
+            let header = entry.header();
+            assert_eq!((header.entry_type(), header.mode().unwrap()), (kind, 0o644));
+            assert_eq!(entry.path().unwrap(), Path::new("etc/a"));
+            if matches!(kind, EntryType::Block | EntryType::Char) {
+                assert_eq!(header.device_major().unwrap(), Some(254));
+                assert_eq!(header.device_minor().unwrap(), Some(1));
+            }
+            let target = entry.link_name().unwrap();
+            assert_eq!(target.is_some_and(|target| target == Path::new("../there")), kind == EntryType::Symlink);
+        }
+    }
 }

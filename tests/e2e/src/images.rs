@@ -37,7 +37,6 @@ pub fn import_all(bed: &Bed, images: &[Image]) -> Result<()> {
 
 /// An image as `cargo xtask image` makes it, of these files.
 pub fn of_application(name: &str, files: &[(&str, Vec<u8>)]) -> Image {
-    let file =
-        |(path, content): &(&str, Vec<u8>)| File { path: (*path).to_owned(), mode: 0o444, content: content.clone() };
+    let file = |(path, content): &(&str, Vec<u8>)| File::new(path, 0o444, content.clone());
     Image { name: name.to_owned(), files: files.iter().map(file).collect(), entrypoint: "/".to_owned() }
 }
