@@ -16,7 +16,7 @@ use zygote::Zygote;
 use crate::executor::Executor;
 use crate::prepare::Compiled;
 use crate::wire::{Sent, received, sent};
-use crate::{NAME, cgroup, logger};
+use crate::{NAME, cgroup, forks, logger};
 
 thread_local! {
     /// The container of this process.
@@ -65,7 +65,7 @@ pub fn state_root(namespace: &str) -> PathBuf {
 impl Container {
     /// Builds the container and its process, which then waits for [`Self::start`].
     pub fn build(plan: Plan) -> Result<Self> {
-        let process = Zygote::global().spawn();
+        let process = forks::spawn()?;
         received(process.try_run(|plan| sent(build(plan)), plan))?;
         Ok(Self(process))
     }

@@ -2,16 +2,17 @@
 
 use std::cell::{Cell, OnceCell};
 use std::collections::HashMap;
+use std::os::fd::{AsFd, AsRawFd};
 use std::rc::Rc;
 
-use anyhow::Context;
+use anyhow::{Context, Result};
 use httpserver_runtime::cache::Entry;
 use libcontainer::workload::default::DefaultExecutor;
 use libcontainer::workload::{Executor as LibExecutor, ExecutorError, ExecutorSetEnvsError, ExecutorValidationError};
 use oci_spec::runtime::Spec;
 use rustix::process::{Signal, set_parent_process_death_signal};
 
-use crate::{application, linux, report, rights};
+use crate::{application, descriptors, linux, report, rights};
 
 /// Runs a Linux program as such, and everything else as a Spin application.
 #[derive(Clone)]
@@ -29,18 +30,37 @@ impl Executor {
     fn is_linux(&self, spec: &Spec) -> bool {
         *self.is_linux.get_or_init(|| linux::is_program(spec))
     }
+
+    /// Closes what is the node's, whoever opened it: libcontainer only marks it to be closed by an `execve`.
+    fn leave_node(&self) -> Result<()> {
+        // The log is one of these files.
+        log::set_max_level(log::LevelFilter::Off);
+        let code = self.code.take();
+        let kept = code.as_ref().map(|code| code.as_fd().as_raw_fd());
+        self.code.set(code);
+        let opened = descriptors::opened()?;
+        let foreign = opened.into_iter().filter(|&it| Some(it) != kept && !descriptors::is_libcontainers(it));
+        // SAFETY: of the owners of these, each is in a frame of the stack that this process, a fork, never returns to, or is the
+        // logger, which is off.
+        unsafe { descriptors::close(foreign) };
+        Ok(())
+    }
 }
 
 impl LibExecutor for Executor {
-    /// The last step of the container's creation, and the first with all of the container's file system in place.
+    /// The last step of the container's creation, and the first with all of the container's file system in place. Nothing that
+    /// the image can name was opened before.
     fn validate(&self, spec: &Spec) -> Result<(), ExecutorValidationError> {
-        self.is_linux(spec);
-        // There is one thread yet, so whatever thread follows has no more rights than this one.
-        let ready = rights::reduce(spec).and_then(|()| {
+        let ready = || {
+            self.leave_node()?;
+            // There is one thread yet, so whatever thread follows has no more rights than this one.
+            rights::check(spec)?;
             // Nobody would be left to end or to replace it. After the change of user, which would reset this.
             set_parent_process_death_signal(Some(Signal::KILL)).context("cannot tie the container to its shim")
-        });
-        ready.map_err(|error| ExecutorValidationError::ArgValidationError(format!("{error:#}")))
+        };
+        ready().map_err(|error| ExecutorValidationError::ArgValidationError(format!("{error:#}")))?;
+        self.is_linux(spec);
+        Ok(())
     }
 
     fn setup_envs(&self, environment: HashMap<String, String>) -> Result<(), ExecutorSetEnvsError> {

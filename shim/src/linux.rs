@@ -1,7 +1,7 @@
 //! Ordinary Linux containers in the same pod: pause, init containers, sidecars.
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
@@ -27,9 +27,14 @@ pub fn is_program(spec: &Spec) -> bool {
 
 fn is_executable(path: &Path) -> bool {
     let mut magic = [0; 4];
-    path.metadata().is_ok_and(|file| file.is_file() && file.permissions().mode() & 0o111 != 0)
-        && File::open(path).and_then(|mut file| file.read_exact(&mut magic)).is_ok()
-        && (magic == *b"\x7fELF" || magic.starts_with(b"#!"))
+    if !path.metadata().is_ok_and(|file| file.is_file() && file.permissions().mode() & 0o111 != 0) {
+        return false;
+    }
+    match File::open(path).and_then(|mut file| file.read_exact(&mut magic)) {
+        Ok(()) => magic == *b"\x7fELF" || magic.starts_with(b"#!"),
+        // A program may be its owner's alone to read, and everybody's to run.
+        Err(error) => error.kind() == ErrorKind::PermissionDenied,
+    }
 }
 
 /// Undoes what Rust's std did to this process at its start: a program inherits ignored signals.

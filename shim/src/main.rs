@@ -4,14 +4,19 @@
 //! 1. the shim itself answers containerd: [`mod@shim`], [`service`], [`task`];
 //! 2. for each container one that builds it with libcontainer and stays outside: [`container`]; before that, for a Spin
 //!    application, one that sees to its compiled code and ends: [`prepare`];
-//! 3. the container's own, which enters namespaces and cgroup, gives up its rights ([`rights`]), and becomes either an ordinary
-//!    Linux program or our server: [`executor`], [`application`].
+//! 3. the container's own, which enters namespaces and cgroup, gives up its rights, which are read back ([`rights`]), and becomes
+//!    either an ordinary Linux program or our server: [`executor`], [`application`].
 
 mod application;
+mod bundle;
 mod cgroup;
 mod container;
+mod descriptors;
 mod events;
 mod executor;
+mod forks;
+mod home;
+mod image_root;
 mod leftover;
 mod linux;
 mod logger;
@@ -35,7 +40,6 @@ use anyhow::Result;
 use containerd_shim::protos::protobuf::Message;
 use containerd_shim::protos::types::introspection::{RuntimeInfo, RuntimeVersion};
 use containerd_shim::{Config, Flags, parse, run};
-use zygote::Zygote;
 
 /// Between `io.containerd.` and `.v1` in containerd's `runtime_type`.
 const NAME: &str = "wasmtime-spin";
@@ -62,9 +66,10 @@ fn shim() -> Result<()> {
         return info();
     }
     if serves(&flags) {
+        let inherited = descriptors::opened()?;
         logger::init(flags.debug);
-        // Forks: before there is a second thread, and with the log.
-        Zygote::init();
+        // Before there is a second thread, and with the log.
+        forks::init(inherited)?;
     }
     // Its own log is for one process only.
     run::<shim::Pod>(NAME, Some(Config { no_setup_logger: true, ..Config::default() }));

@@ -1,17 +1,11 @@
-//! The rights of the container's process: what the OCI spec says, and no more.
-//!
-//! libcontainer takes a list of capabilities that is not in the spec as "leave it", the runtime specification as "none". The
-//! difference is everything where a pod drops ALL: containerd then gives no lists. What libcontainer did is checked too.
+//! The rights of the container's process: what the OCI spec says, and no more. libcontainer gives them up; what it did is read
+//! back, and one right too many is an error.
 
 mod status;
 
 use anyhow::{Context, Result};
 use oci_spec::runtime::{Capabilities, LinuxCapabilities, Spec};
-use rustix::io::Errno;
-use rustix::thread::{
-    CapabilitySet, CapabilitySets, capabilities, capability_is_in_bounding_set, clear_ambient_capability_set,
-    configure_capability_in_ambient_set, remove_capability_from_bounding_set, set_capabilities,
-};
+use rustix::thread::CapabilitySet;
 
 use status::Status;
 
@@ -25,14 +19,13 @@ struct Sets {
     ambient: CapabilitySet,
 }
 
-/// Takes from this thread what `spec` does not give, then reads back what it has: capabilities, user, groups,
-/// `no_new_privileges`, seccomp. To be called before there is a second thread: each has capabilities of its own.
+/// Reads back what this thread may do: capabilities, user, groups, `no_new_privileges`, seccomp. To be called before there is a
+/// second thread, each of which has capabilities of its own, and before anything of the image is opened.
 ///
 /// # Errors
-/// A right cannot be given up, or what is read back is more than `spec` gives.
-pub fn reduce(spec: &Spec) -> Result<()> {
+/// It is more than `spec` gives.
+pub fn check(spec: &Spec) -> Result<()> {
     let asked = Sets::asked(spec.process().as_ref().and_then(|process| process.capabilities().as_ref()))?;
-    asked.apply().context("cannot give up capabilities")?;
     Status::read()?.check(spec, &asked)
 }
 
@@ -48,41 +41,6 @@ impl Sets {
             ambient: set(LinuxCapabilities::ambient)?,
         })
     }
-
-    fn apply(&self) -> Result<()> {
-        clear_ambient_capability_set().context("ambient")?;
-        let had = capabilities(None)?;
-        // To change the bounding set is itself a matter of a capability that must be effective.
-        set_capabilities(None, CapabilitySets { effective: had.permitted, ..had }).context("effective")?;
-        for capability in all() {
-            match capability_is_in_bounding_set(capability) {
-                // Beyond the last one that this kernel has.
-                Err(Errno::INVAL) => break,
-                Ok(true) if !self.bounding.contains(capability) => {
-                    remove_capability_from_bounding_set(capability).context("bounding")?;
-                }
-                other => drop(other.context("bounding")?),
-            }
-        }
-        // A node that lacks a capability cannot give it.
-        let permitted = self.permitted & had.permitted;
-        let sets = CapabilitySets {
-            permitted,
-            effective: self.effective & permitted,
-            inheritable: self.inheritable & (had.inheritable | had.permitted),
-        };
-        set_capabilities(None, sets).context("permitted, effective and inheritable")?;
-        for capability in all().filter(|&capability| self.ambient.contains(capability)) {
-            // Only what is permitted and inheritable can be; as with runc, the rest is not.
-            let _ = configure_capability_in_ambient_set(capability, true);
-        }
-        Ok(())
-    }
-}
-
-/// Each capability that could ever be, in the order of their numbers.
-fn all() -> impl Iterator<Item = CapabilitySet> {
-    (0..u64::BITS).map(|number| CapabilitySet::from_bits_retain(1 << number))
 }
 
 fn set(list: Option<&Capabilities>) -> Result<CapabilitySet> {

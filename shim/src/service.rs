@@ -19,10 +19,11 @@ use containerd_shim::protos::events::task::{TaskCreate, TaskDelete, TaskIO};
 use containerd_shim::protos::ttrpc::Code;
 use containerd_shim::util::convert_to_any;
 use containerd_shim::{ExitSignal, TtrpcContext, TtrpcResult};
-use oci_spec::runtime::Spec;
 
+use crate::bundle::Bundle;
 use crate::container::{Plan, Stdio};
 use crate::events::Events;
+use crate::image_root::ImageRoot;
 use crate::options::Options;
 use crate::prepare;
 use crate::refusal::{failure, refusal, unimplemented};
@@ -63,20 +64,21 @@ impl Service {
 
     fn build(&self, request: &CreateTaskRequest) -> Result<Arc<Task>> {
         let options = Options::read(request.options.as_ref())?;
-        let bundle = PathBuf::from(&request.bundle);
-        let spec = Spec::load(bundle.join("config.json")).context("cannot read the container's config.json")?;
-        let root = prepare::root(&bundle, &spec).context("the container has no root")?;
+        let mut bundle = Bundle::read(PathBuf::from(&request.bundle))?;
+        let root = bundle.root()?;
         fs::create_dir_all(&root).with_context(|| format!("cannot make `{}`", root.display()))?;
         for Mount { type_, source, options, .. } in &request.rootfs {
             let some = |text| Some(text).filter(|text: &&str| !text.is_empty());
             mount_rootfs(some(type_), some(source), options, &root).context("cannot mount the container's root")?;
         }
-        let code = prepare::compiled(&bundle);
+        let image = ImageRoot::open(&root)?;
+        bundle.make_explicit(&image)?;
+        let code = prepare::compiled(&image, &root, &bundle.spec);
         let CreateTaskRequest { stdin, stdout, stderr, .. } = request.clone();
         let plan = Plan {
             id: request.id.clone(),
             namespace: self.namespace.clone(),
-            bundle,
+            bundle: bundle.folder,
             stdio: Stdio { stdin, stdout, stderr },
             systemd_cgroup: options.systemd_cgroup,
             code,

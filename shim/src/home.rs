@@ -1,0 +1,75 @@
+//! The container's `HOME`, where its environment has none: from the image's `/etc/passwd` (passwd(5)).
+//!
+//! The C library has a function for it, which would first load whatever library the image's `/etc/nsswitch.conf` names.
+
+use std::path::Path;
+
+use anyhow::{Context, Result};
+
+use crate::image_root::ImageRoot;
+
+const PASSWD: &str = "/etc/passwd";
+
+/// More is not read, bytes: the file is the image's to choose. It is room for some ten thousand users.
+const LARGEST: u64 = 1 << 20;
+
+/// For a user whom the image does not know, as runc has it.
+const UNKNOWN: &str = "/";
+
+/// The home folder of the user `uid`.
+///
+/// # Errors
+/// The file is no regular one, is too large, or cannot be read.
+pub fn of_user(root: &ImageRoot, uid: u32) -> Result<String> {
+    let text = root
+        .read(Path::new(PASSWD), LARGEST)
+        .context("the container's HOME is not known; set it in its environment")?;
+    let text = text.unwrap_or_default();
+    Ok(find(&String::from_utf8_lossy(&text), uid).unwrap_or(UNKNOWN).to_owned())
+}
+
+/// `NAME:PASSWORD:UID:GID:COMMENT:HOME:SHELL` on each line; the first that has the user counts, as in the C library.
+fn find(passwd: &str, uid: u32) -> Option<&str> {
+    let line = passwd.lines().find(|line| line.split(':').nth(2).and_then(|field| field.parse().ok()) == Some(uid))?;
+    // A value with a NUL is no environment variable.
+    line.split(':').nth(5).filter(|home| !home.is_empty() && !home.contains('\0'))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn the_line_of_the_user_has_the_folder() {
+        let passwd = "root:x:0:0:root:/root:/bin/sh\nbad line\napp:x:65532:65532::/home/app:\nempty:x:7:7:::\n\
+            nul:x:8:8::/a\0b:\nagain:x:0:0::/other:/bin/sh\n";
+        assert_eq!(
+            [0, 65532, 7, 8, 9].map(|uid| find(passwd, uid)),
+            [Some("/root"), Some("/home/app"), None, None, None]
+        );
+    }
+
+    #[test]
+    fn without_a_file_or_a_line_it_is_the_root_folder() {
+        let image = tempfile::tempdir().unwrap();
+        let root = ImageRoot::open(image.path()).unwrap();
+        assert_eq!(of_user(&root, 5).unwrap(), "/");
+        fs::create_dir(image.path().join("etc")).unwrap();
+        fs::write(image.path().join("etc/passwd"), "app:x:5:5::/app:\n").unwrap();
+        assert_eq!(of_user(&root, 5).unwrap(), "/app");
+        assert_eq!(of_user(&root, 6).unwrap(), "/");
+    }
+
+    #[test]
+    fn what_is_no_file_is_named_with_the_way_out() {
+        let image = tempfile::tempdir().unwrap();
+        fs::create_dir_all(image.path().join("etc/passwd")).unwrap();
+        let error = format!("{:#}", of_user(&ImageRoot::open(image.path()).unwrap(), 5).unwrap_err());
+        assert!(
+            error.contains("set it in its environment") && error.contains("`/etc/passwd` in the image is a folder"),
+            "{error}"
+        );
+    }
+}
