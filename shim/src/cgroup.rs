@@ -1,9 +1,53 @@
 //! The cgroup of a container.
 
-use anyhow::Result;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
 use libcgroups::common::{AnyCgroupManager, CgroupConfig, CgroupManager, ControllerOpt, create_cgroup_manager};
 use libcontainer::container::Container;
 use oci_spec::runtime::LinuxResources;
+
+/// Where control groups are mounted (cgroups(7)).
+const MOUNT: &str = "/sys/fs/cgroup";
+
+/// Where those of version 2 are on a machine that has both versions.
+const BESIDE_VERSION_1: &str = "/sys/fs/cgroup/unified";
+
+/// In which control groups a process is.
+pub struct Membership(String);
+
+impl Membership {
+    /// Of the process `pid`.
+    ///
+    /// # Errors
+    /// There is no such process.
+    pub fn of(pid: i32) -> Result<Self> {
+        let path = format!("/proc/{pid}/cgroup");
+        fs::read_to_string(&path).map(Self).with_context(|| format!("cannot read {path}"))
+    }
+
+    /// The folder of the process's group in the hierarchy of version 1 that has `controller`.
+    pub fn version_1(&self, controller: &str) -> Option<PathBuf> {
+        let path = self.find(|controllers| controllers.split(',').any(|name| name == controller))?;
+        Some(Path::new(MOUNT).join(controller).join(path))
+    }
+
+    /// The folder of the process's group in the hierarchy of version 2.
+    pub fn version_2(&self) -> Option<PathBuf> {
+        let path = self.find(str::is_empty)?;
+        let beside = Path::new(BESIDE_VERSION_1);
+        Some(if beside.is_dir() { beside } else { Path::new(MOUNT) }.join(path))
+    }
+
+    /// By what cgroups(7) says of `/proc/PID/cgroup`: `NUMBER:CONTROLLERS:PATH`, without controllers in version 2.
+    fn find(&self, wanted: impl Fn(&str) -> bool) -> Option<&str> {
+        self.0.lines().find_map(|line| {
+            let (controllers, path) = line.split_once(':')?.1.split_once(':')?;
+            wanted(controllers).then(|| path.trim_start_matches('/'))
+        })
+    }
+}
 
 /// All processes in it.
 pub fn pids(container: &Container) -> Result<Vec<i32>> {
@@ -22,4 +66,20 @@ fn manager(container: &Container) -> Result<AnyCgroupManager> {
         systemd_cgroup: container.systemd(),
         container_name: container.id().to_owned(),
     })?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_version_has_its_folder() {
+        let version_1 = "4:memory:/kubepods/c1\n3:cpu,cpuacct:/kubepods/c1\n";
+        let both = Membership(format!("{version_1}0::/elsewhere\n"));
+        assert_eq!(both.version_1("memory").unwrap(), Path::new("/sys/fs/cgroup/memory/kubepods/c1"));
+        assert_eq!(both.version_1("cpuacct").unwrap(), Path::new("/sys/fs/cgroup/cpuacct/kubepods/c1"));
+        assert_eq!(both.version_1("devices"), None);
+        assert!(both.version_2().unwrap().ends_with("elsewhere"));
+        assert_eq!(Membership(version_1.to_owned()).version_2(), None);
+    }
 }

@@ -13,10 +13,11 @@ use oci_spec::runtime::LinuxResources;
 use serde::{Deserialize, Serialize};
 use zygote::Zygote;
 
+use crate::devices::{self, Rules};
 use crate::executor::Executor;
 use crate::prepare::Compiled;
 use crate::wire::{Sent, received, sent};
-use crate::{NAME, cgroup, forks, logger};
+use crate::{NAME, cgroup, forks, logger, rootfs};
 
 thread_local! {
     /// The container of this process.
@@ -63,11 +64,25 @@ pub fn state_root(namespace: &str) -> PathBuf {
 }
 
 impl Container {
-    /// Builds the container and its process, which then waits for [`Self::start`].
-    pub fn build(plan: Plan) -> Result<Self> {
+    /// Builds the container and its process, which then waits for [`Self::start`], within its restrictions.
+    pub fn build(plan: Plan, devices: &Rules) -> Result<Self> {
         let process = forks::spawn()?;
         received(process.try_run(|plan| sent(build(plan)), plan))?;
-        Ok(Self(process))
+        let container = Self(process);
+        match container.restrict(devices) {
+            Ok(()) => Ok(container),
+            Err(error) => {
+                container.delete().context(format!("{error:#}; nor can the container be removed"))?;
+                Err(error)
+            }
+        }
+    }
+
+    /// Does what libcontainer leaves undone, before anything of the image runs.
+    fn restrict(&self, devices: &Rules) -> Result<()> {
+        let pid = self.pid()?;
+        devices::restrict(pid, devices)?;
+        rootfs::forbid_devices(pid)
     }
 
     /// The container's first process.

@@ -6,12 +6,15 @@
 //!    application, one that sees to its compiled code and ends: [`prepare`];
 //! 3. the container's own, which enters namespaces and cgroup, gives up its rights, which are read back ([`rights`]), and becomes
 //!    either an ordinary Linux program or our server: [`executor`], [`application`].
+//!
+//! Before the third begins to run what the image names, the second restricts it to its devices: [`devices`], [`rootfs`].
 
 mod application;
 mod bundle;
 mod cgroup;
 mod container;
 mod descriptors;
+mod devices;
 mod events;
 mod executor;
 mod forks;
@@ -26,6 +29,7 @@ mod prepare;
 mod refusal;
 mod report;
 mod rights;
+mod rootfs;
 mod runtime_config;
 mod service;
 mod settings;

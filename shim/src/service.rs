@@ -2,10 +2,10 @@
 
 use std::collections::HashMap;
 use std::path::PathBuf;
+use std::process;
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::{fs, process};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use containerd_shim::api::{
     CheckpointTaskRequest, CloseIORequest, ConnectRequest, ConnectResponse, CreateTaskRequest, CreateTaskResponse,
     DeleteRequest, DeleteResponse, Empty, ExecProcessRequest, KillRequest, PauseRequest, PidsRequest, PidsResponse,
@@ -13,8 +13,7 @@ use containerd_shim::api::{
     StatsRequest, StatsResponse, Status, UpdateTaskRequest, WaitRequest, WaitResponse,
 };
 use containerd_shim::cgroup::collect_metrics;
-use containerd_shim::mount::mount_rootfs;
-use containerd_shim::protos::api::{Mount, ProcessInfo};
+use containerd_shim::protos::api::ProcessInfo;
 use containerd_shim::protos::events::task::{TaskCreate, TaskDelete, TaskIO};
 use containerd_shim::protos::ttrpc::Code;
 use containerd_shim::util::convert_to_any;
@@ -22,12 +21,13 @@ use containerd_shim::{ExitSignal, TtrpcContext, TtrpcResult};
 
 use crate::bundle::Bundle;
 use crate::container::{Plan, Stdio};
+use crate::devices::Rules;
 use crate::events::Events;
 use crate::image_root::ImageRoot;
 use crate::options::Options;
-use crate::prepare;
 use crate::refusal::{failure, refusal, unimplemented};
 use crate::task::{Exit, State, Task, to_timestamp};
+use crate::{prepare, rootfs};
 
 /// What to do where a second process is asked for.
 const NO_EXEC: &str = "the container has one process, and its image no program; probe it by HTTP, look into it with \
@@ -65,12 +65,9 @@ impl Service {
     fn build(&self, request: &CreateTaskRequest) -> Result<Arc<Task>> {
         let options = Options::read(request.options.as_ref())?;
         let mut bundle = Bundle::read(PathBuf::from(&request.bundle))?;
+        let devices = Rules::of(&bundle.spec)?;
         let root = bundle.root()?;
-        fs::create_dir_all(&root).with_context(|| format!("cannot make `{}`", root.display()))?;
-        for Mount { type_, source, options, .. } in &request.rootfs {
-            let some = |text| Some(text).filter(|text: &&str| !text.is_empty());
-            mount_rootfs(some(type_), some(source), options, &root).context("cannot mount the container's root")?;
-        }
+        rootfs::mount(&request.rootfs, &root)?;
         let image = ImageRoot::open(&root)?;
         bundle.make_explicit(&image)?;
         let code = prepare::compiled(&image, &root, &bundle.spec);
@@ -83,7 +80,7 @@ impl Service {
             systemd_cgroup: options.systemd_cgroup,
             code,
         };
-        Task::create(plan, Arc::clone(&self.events))
+        Task::create(plan, &devices, Arc::clone(&self.events))
     }
 }
 

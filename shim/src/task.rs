@@ -13,6 +13,7 @@ use containerd_shim::protos::protobuf::well_known_types::timestamp::Timestamp;
 use containerd_shim::protos::ttrpc::Code;
 
 use crate::container::{Container, Plan, Stdio};
+use crate::devices::Rules;
 use crate::events::Events;
 use crate::oom::OomKills;
 use crate::refusal::{failure, refusal};
@@ -68,12 +69,12 @@ impl State {
 }
 
 impl Task {
-    /// Builds the container, and watches its process from then on.
-    pub fn create(plan: Plan, events: Arc<Events>) -> anyhow::Result<Arc<Self>> {
+    /// Builds the container, which may use these devices, and watches its process from then on.
+    pub fn create(plan: Plan, devices: &Rules, events: Arc<Events>) -> anyhow::Result<Arc<Self>> {
         // The shim reaps all children, and tells here. Before there is a process, so that none can end unseen.
         let reaped = monitor_subscribe(Topic::Pid)?;
         let (id, bundle, stdio) = (plan.id.clone(), plan.bundle.clone(), plan.stdio.clone());
-        let container = Container::build(plan)?;
+        let container = Container::build(plan, devices)?;
         let pid = container.pid()?;
         let kills = OomKills::of(pid);
         let (state, ended) = (Mutex::new(State::Created), Condvar::new());

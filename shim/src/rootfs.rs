@@ -1,0 +1,80 @@
+//! The container's root file system: no device of an image can be opened by way of it, neither on the node nor in the container.
+
+use std::fs;
+use std::os::fd::AsFd;
+use std::path::Path;
+
+use anyhow::{Context, Result, ensure};
+use containerd_shim::mount::mount_rootfs;
+use containerd_shim::protos::api::Mount;
+use libcontainer::syscall::linux::{AT_EMPTY_PATH, MOUNT_ATTR_NODEV, MountAttr};
+use libcontainer::syscall::syscall::create_syscall;
+use rustix::fs::{Mode, OFlags, open};
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
+
+use crate::forks;
+use crate::wire::{received, sent};
+
+/// In whose mount no device can be opened (mount(8)).
+const NODEV: &str = "nodev";
+
+/// Mounts at `root` what containerd says, without devices.
+///
+/// # Errors
+/// The folder cannot be made, or something cannot be mounted.
+pub fn mount(mounts: &[Mount], root: &Path) -> Result<()> {
+    fs::create_dir_all(root).with_context(|| format!("cannot make `{}`", root.display()))?;
+    for Mount { type_, source, options, .. } in mounts {
+        let some = |text| Some(text).filter(|text: &&str| !text.is_empty());
+        let options: Vec<_> = options.iter().cloned().chain([NODEV.to_owned()]).collect();
+        mount_rootfs(some(type_), some(source), &options, root).context("cannot mount the container's root")?;
+    }
+    Ok(())
+}
+
+/// Mounts the root of the container whose process is `pid` without devices, and reads back that it is: libcontainer makes a mount
+/// of its own, which loses that where it is made read-only.
+///
+/// # Errors
+/// The kernel refuses, or the root still allows devices.
+pub fn forbid_devices(pid: i32) -> Result<()> {
+    // The process that enters the container's mounts does nothing else, and ends.
+    received(forks::spawn()?.try_run(|pid| sent(set_nodev(pid)), pid))
+        .context("cannot mount the container's root without devices")?;
+    let path = format!("/proc/{pid}/mountinfo");
+    let mounts = fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?;
+    ensure!(is_nodev(&mounts), "the container's root is not mounted with `{NODEV}`");
+    Ok(())
+}
+
+fn set_nodev(pid: i32) -> Result<()> {
+    let namespace = fs::File::open(format!("/proc/{pid}/ns/mnt"))?;
+    // Its root becomes this process's, too.
+    move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Mount))?;
+    let root = open("/", OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
+    let nodev = MountAttr { attr_set: MOUNT_ATTR_NODEV, attr_clr: 0, propagation: 0, userns_fd: 0 };
+    Ok(create_syscall().mount_setattr(root.as_fd(), Path::new(""), AT_EMPTY_PATH, &nodev, size_of::<MountAttr>())?)
+}
+
+/// `NUMBER PARENT DEVICE ROOT MOUNT-POINT OPTIONS …` on each line (proc(5)); of several at `/` the last one is seen.
+fn is_nodev(mountinfo: &str) -> bool {
+    let mut mounts = mountinfo.lines().map(|line| line.split(' ').collect::<Vec<_>>());
+    let root = mounts.rfind(|fields| fields.get(4) == Some(&"/"));
+    root.is_some_and(|fields| fields.get(5).is_some_and(|options| options.split(',').any(|option| option == NODEV)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_mount_at_the_root_counts() {
+        let dev = "5 4 0:5 / /dev rw,nosuid - tmpfs tmpfs rw\n";
+        let mount = |options: &str| format!("4 1 0:4 / / {options} - overlay overlay rw,nodev\n{dev}");
+        assert!(is_nodev(&mount("ro,nodev,relatime")));
+        assert!(!is_nodev(&mount("ro,relatime")));
+        assert!(is_nodev(&(mount("rw") + &mount("rw,nodev"))));
+        assert!(!is_nodev(&(mount("rw,nodev") + &mount("rw"))));
+        assert!(!is_nodev(dev));
+    }
+}
