@@ -16,7 +16,7 @@ use crate::{
     step::{Steps, seconds},
     test::{self, Tally},
     toolchain::{Flavour, Toolchain, debian},
-    tools::BUSYBOX,
+    tools::{BUSYBOX, STRACE},
 };
 
 /// Nodes: as many as replicas, so that a spread is seen.
@@ -58,7 +58,9 @@ pub fn run(steps: &mut Steps, arguments: &Arguments) -> Result<()> {
     named.push(("HTTPSERVER_COMPONENT".to_owned(), component));
     named.push(("HTTPSERVER_GUEST".to_owned(), build::test_guest(steps, &stable)?));
     named.push(("HTTPSERVER_BASELINE".to_owned(), build::baseline(steps)?));
-    named.push((BUSYBOX.variable(), BUSYBOX.path(steps)?));
+    for tool in [BUSYBOX, STRACE] {
+        named.push((tool.variable(), tool.path(steps)?));
+    }
     named.push(("HTTPSERVER_IMAGE".to_owned(), archive.clone()));
     if Command::new("curl").arg("--version").output().is_err() {
         debian::install(steps, &["curl"], "the tests ask by curl, too, which is not here")?;

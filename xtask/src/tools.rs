@@ -81,6 +81,10 @@ const SKOPEO: Tool = Tool {
 pub const BUSYBOX: Tool =
     Tool { name: "busybox", version: "debian", source: Source::Static("busybox-static"), hint: "once" };
 
+/// Notes the system calls of processes.
+pub const STRACE: Tool =
+    Tool { name: "strace", version: "debian", source: Source::Debian(&["strace", "libunwind8"]), hint: "once" };
+
 /// What the tests need, each in the environment variable that [`Tool::variable`] names.
 pub const OF_TESTS: [Tool; 7] =
     [KUSTOMIZE, KUBE_SCORE, CHECKOV, KUBERNETES_VALIDATE, HADOLINT, DOCKER_REGISTRY, SKOPEO];

@@ -86,10 +86,11 @@ pub fn limits(bed: &Bed) -> Result<String> {
         let groups = process.threads()?[0].field("Groups")?.to_owned();
         ensure!(groups.split_whitespace().eq(["1234", "65532"]), "groups {groups}");
         let root = process.mount("/")?;
-        ensure!(root.split(',').any(|option| option == "ro"), "the root is mounted {root}");
+        let is_mounted = |wanted| root.split(',').any(|option| option == wanted);
+        ensure!(is_mounted("ro") && is_mounted("nodev"), "the root is mounted {root}");
         let (found, expected) = (process.oom_score()?, oom_score(bed, 64 << 20)?);
         ensure!(found == expected, "oom_score_adj {found}, expected {expected}");
-        Ok(format!("128 MiB, half a CPU, groups {groups}, root read-only, oom_score_adj {found}"))
+        Ok(format!("128 MiB, half a CPU, groups {groups}, root read-only and without devices, oom_score_adj {found}"))
     })
 }
 

@@ -6,9 +6,11 @@
 mod bed;
 mod cgroup;
 mod contract;
+mod creation;
 mod disturb;
 mod fail;
 mod figures;
+mod hostile;
 mod images;
 mod install;
 mod load;
@@ -52,6 +54,11 @@ const TESTS: &[(&str, Test)] = &[
     ("start: the second pod of an image finds its code compiled", start::first_and_second),
     ("start: what is wrong in an image is in the log and the termination message", wrong::images),
     ("start: what is wrong in the environment is there, too", wrong::environment),
+    ("hostile: no library of an image runs with the node's rights", hostile::library),
+    ("hostile: nothing of an image is opened while a capability is left", creation::order),
+    ("hostile: a process that waits for its start has nothing of the node open", creation::descriptors),
+    ("hostile: devices in a layer cannot be opened", hostile::devices),
+    ("hostile: a pipe in the place of a file is said in time", hostile::pipes),
     ("rollout: a new version comes without an error", rollout::new_version),
     ("rollout: a bad value stops it, and the old pods go on", rollout::bad_value),
     ("undisturbed by: a rolling restart", disturb::rolling_restart),
@@ -86,7 +93,10 @@ fn main() -> ExitCode {
     env::set_current_dir("../..").expect("this package lies two folders deep");
     let bed = Arc::new(Bed::attach());
     if !arguments.list {
-        images::import(&bed).and_then(|()| bed.fill_nodes()).expect("the cluster takes what the tests need");
+        images::import(&bed)
+            .and_then(|()| hostile::import(&bed))
+            .and_then(|()| bed.fill_nodes())
+            .expect("the cluster takes what the tests need");
     }
     let figures = Arc::new(Figures::default());
     let trials = TESTS.iter().map(|(name, test)| {

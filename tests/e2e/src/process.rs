@@ -63,6 +63,11 @@ impl Process {
         self.of_shim()?.into_iter().map(proportional).sum()
     }
 
+    /// The processes of the pod's shim that are outside of the pod.
+    pub fn shim_processes(&self) -> Result<Vec<i32>> {
+        self.of_shim()
+    }
+
     /// The ancestors of the process up to the first that is no shim.
     fn ancestors(&self) -> Result<Vec<i32>> {
         let mut ancestors: Vec<i32> = Vec::new();
@@ -129,6 +134,28 @@ impl fmt::Display for Status {
     }
 }
 
+/// What the process itself says.
+pub fn status(pid: i32) -> Result<Status> {
+    Ok(Status(fs::read_to_string(format!("/proc/{pid}/status"))?))
+}
+
+/// What the process has open beyond stdin, stdout and stderr: what the links in `/proc/PID/fd` say.
+pub fn descriptors(pid: i32) -> Result<Vec<String>> {
+    let mut links = Vec::new();
+    for entry in fs::read_dir(format!("/proc/{pid}/fd"))? {
+        let path = entry?.path();
+        if !["0", "1", "2"].iter().any(|standard| path.ends_with(standard)) {
+            links.push(fs::read_link(path)?.display().to_string());
+        }
+    }
+    Ok(links)
+}
+
+/// The processes that have this one as their parent.
+pub fn children(pid: i32) -> Result<Vec<i32>> {
+    Ok(processes()?.into_iter().filter(|child| parent(*child).is_ok_and(|parent| parent == pid)).collect())
+}
+
 /// Sends a signal, to whom nobody expects it.
 pub fn send(pid: i32, signal: Signal) -> Result<()> {
     Ok(kill_process(Pid::from_raw(pid).context("a process's number")?, signal)?)
@@ -155,7 +182,8 @@ fn in_pod(pid: i32, uid: &str) -> bool {
     groups.contains(uid) || groups.contains(&uid.replace('-', "_"))
 }
 
-fn name(pid: i32) -> String {
+/// What the process is called.
+pub fn name(pid: i32) -> String {
     fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default().trim_end().to_owned()
 }
 

@@ -74,7 +74,7 @@ fn address_in_use(bed: &Bed) -> Result<String> {
 }
 
 /// Runs the pod, and returns what it has to say, which has to be `expected`.
-fn says(bed: &Bed, pod: &Pod, expected: &str) -> Result<String> {
+pub fn says(bed: &Bed, pod: &Pod, expected: &str) -> Result<String> {
     let (end, log) = pod.until_ended(bed)?;
     let message = text(&end, "/message")?.trim();
     ensure!(message.contains(expected), "{}: expected {expected:?} in the termination message {message:?}", pod.name);

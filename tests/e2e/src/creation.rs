@@ -1,0 +1,163 @@
+//! What the process of a container does before it runs anything of its image, as seen by a debugger and by the kernel.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Child, Command};
+
+use anyhow::{Context, Result, ensure};
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::{Value, json};
+use test_support::artifacts;
+
+use crate::bed::{Bed, text, until};
+use crate::images::BUSYBOX;
+use crate::pod::{Pod, container};
+use crate::process::{self, Process};
+
+/// What libcontainer calls the process of a container until it is one.
+const UNBORN: &str = "youki:[2:INIT]";
+
+/// What is traced: all that opens or runs a file, and what tells where and with which rights.
+const TRACED: &str = "trace=open,openat,openat2,execve,capset,pivot_root";
+
+/// All sockets of a network namespace with their types (proc(5), `/proc/net/unix`): a channel of libcontainer is a SOCK_SEQPACKET.
+const SEQUENCED: &str = "0005";
+
+/// Nothing of the image is opened or run while the process has a capability left: those are the node's.
+pub fn order(bed: &Bed) -> Result<String> {
+    let calls = with_init_container(bed, "traced", |bed, pod, shim| {
+        let folder = tempfile::tempdir_in("target")?;
+        let trace = folder.path().join("trace");
+        let debugger = Debugger::attach(shim, &trace, &[TRACED])?;
+        bed.kubectl(&["wait", &format!("pod/{}", pod.name), "--for=condition=Ready", "--timeout=60s"])?;
+        debugger.detach()?;
+        Ok(fs::read_to_string(trace)?)
+    })?;
+    // Who enters the container's root is its process.
+    let entered =
+        calls.lines().find(|line| line.contains(" pivot_root(")).context("a process enters the container's root")?;
+    let process = entered.split(' ').next().context("a line begins with the process")?;
+    let own = calls.lines().filter(|line| line.split(' ').next() == Some(process));
+    let inside: Vec<_> = own.skip_while(|line| *line != entered).collect();
+    let dropped = inside.iter().position(|line| line.contains("capset(") && line.contains("permitted=0,"));
+    let dropped = dropped.context("the process gives up its capabilities")?;
+    let early = inside[..dropped].iter().find(|line| opens_image(line));
+    ensure!(early.is_none(), "opened with capabilities of the node: {}", early.unwrap_or(&""));
+    let late = inside[dropped..].iter().filter(|line| opens_image(line)).count();
+    ensure!(late > 0, "nothing of the image was opened at all");
+    Ok(format!("of the image 0 files opened before the capabilities are gone, {late} after"))
+}
+
+/// Whether a system call names something of the container's root, and not of what is mounted there for every container.
+fn opens_image(call: &str) -> bool {
+    let names = ["open(", "openat(AT_FDCWD", "openat2(AT_FDCWD", "execve("];
+    let path = call.split('"').nth(1).unwrap_or_default();
+    let foreign = ["/proc", "/dev", "/sys"].iter().any(|mount| path.starts_with(mount));
+    names.iter().any(|name| call.contains(name)) && !foreign
+}
+
+/// Between creation and start the process has nothing open but what it needs to be started.
+pub fn descriptors(bed: &Bed) -> Result<String> {
+    let found = with_init_container(bed, "unborn", |_, _, shim| {
+        let (shim, forks) = shim.split_last().context("a pod has a shim")?;
+        let folder = tempfile::tempdir_in("target")?;
+        let debugger =
+            Debugger::attach(forks, &folder.path().join("trace"), &["inject=accept,accept4:delay_enter=3s"])?;
+        let found = unborn(*shim);
+        debugger.detach()?;
+        found
+    })?;
+    Ok(found.join(", "))
+}
+
+/// What the container's process has open beyond stdin, stdout and stderr once it waits for its start, which the debugger delays.
+fn unborn(shim: i32) -> Result<Vec<String>> {
+    let mut open = Vec::new();
+    until("the process of the container has nothing open that is not its own", || {
+        let mut children = process::children(shim)?.into_iter();
+        let unborn = children.find(|pid| process::name(*pid) == UNBORN).context("there is no such process")?;
+        open = process::descriptors(unborn)?;
+        let sockets = fs::read_to_string(format!("/proc/{shim}/net/unix"))?;
+        let foreign = open.iter().find(|link| !is_own(link, &sockets));
+        ensure!(foreign.is_none(), "{}", foreign.map_or("", String::as_str));
+        Ok(true)
+    })?;
+    Ok(open)
+}
+
+/// The compiled code, a channel of libcontainer, or the socket on which the process waits for its start.
+fn is_own(link: &str, sockets: &str) -> bool {
+    let Some(inode) = link.strip_prefix("socket:[").and_then(|link| link.strip_suffix(']')) else {
+        return link.starts_with("/var/cache/httpserver-shim/");
+    };
+    let socket = sockets.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+    let socket = socket.into_iter().find(|fields| fields.get(6) == Some(&inode));
+    socket
+        .is_some_and(|fields| fields[4] == SEQUENCED || fields.last().is_some_and(|path| path.ends_with("notify.sock")))
+}
+
+/// Runs `act` while an init container keeps the pod's own container from being made. `act` gets the processes of the pod's shim,
+/// the first of them last.
+fn with_init_container<T>(bed: &Bed, name: &str, act: impl FnOnce(&Bed, &Pod, &[i32]) -> Result<T>) -> Result<T> {
+    let wait = container("wait", BUSYBOX, &["/busybox", "sleep", "5"]);
+    let pod = Pod::of_component(name, test_hostile::APPLICATION_NAMES)
+        .on("node1")
+        .with("/spec/initContainers", json!([wait]));
+    bed.cluster.apply(&pod.to_string())?;
+    let outcome = waiting(bed, &pod).and_then(|process| {
+        let mut shim = process.shim_processes()?;
+        shim.retain(|pid| *pid != process.shim().unwrap_or_default());
+        shim.push(process.shim()?);
+        act(bed, &pod, &shim)
+    });
+    pod.delete(bed)?;
+    outcome
+}
+
+/// The process of the init container.
+fn waiting(bed: &Bed, pod: &Pod) -> Result<Process> {
+    let mut found = None;
+    until("the init container runs", || {
+        let state: Value = pod.state(bed)?;
+        text(&state, "/status/initContainerStatuses/0/state/running/startedAt")?;
+        found = Some(Process::named(&state, "busybox")?);
+        Ok(true)
+    })?;
+    found.context("it was found")
+}
+
+/// A debugger that notes the system calls of processes and of all that they fork.
+struct Debugger(Child);
+
+impl Debugger {
+    /// With these expressions (strace(1)).
+    fn attach(processes: &[i32], trace: &Path, expressions: &[&str]) -> Result<Self> {
+        let mut strace = Command::new(artifacts::tool("strace"));
+        strace
+            .args(["-f", "-qq", "-s", "256", "-o"])
+            .arg(trace)
+            .args(expressions.iter().flat_map(|expression| ["-e", *expression]));
+        strace.args(processes.iter().flat_map(|pid| ["-p".to_owned(), pid.to_string()]));
+        let debugger = Self(strace.spawn().context("cannot run strace")?);
+        until("all processes of the shim are traced", || {
+            let traced = |pid: &i32| process::status(*pid).and_then(|status| Ok(status.field("TracerPid")? != "0"));
+            processes.iter().map(traced).try_fold(true, |all, one| Ok(all && one?))
+        })?;
+        Ok(debugger)
+    }
+
+    /// Lets the processes go on alone.
+    fn detach(mut self) -> Result<()> {
+        kill_process(Pid::from_child(&self.0), Signal::INT)?;
+        self.0.wait()?;
+        Ok(())
+    }
+}
+
+impl Drop for Debugger {
+    fn drop(&mut self) {
+        // After `detach` there is none any more.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
