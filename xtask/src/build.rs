@@ -8,16 +8,13 @@ use std::{
 use anyhow::{Context, Result};
 
 use crate::{
-    project,
+    project, shim,
     step::Steps,
-    toolchain::{Flavour, TARGET, Toolchain},
+    toolchain::{Flavour, TARGET, Toolchain, musl::Musl},
 };
 
 /// The package of the component.
 const COMPONENT: &str = "httpserver";
-
-/// The package, and its program, that makes the component's image.
-const IMAGE_MAKER: &str = "httpserver-image";
 
 /// Builds the component in `flavour`, else in the best one that can be made here, and says what came out.
 pub fn run(steps: &mut Steps, flavour: Option<Flavour>) -> Result<()> {
@@ -49,18 +46,27 @@ pub fn test_guest(steps: &mut Steps, toolchain: &Toolchain) -> Result<PathBuf> {
     package(steps, toolchain, Flavour::Stable, "test-guest")
 }
 
-/// Builds the embedded runtime's binary.
+/// Builds the embedded runtime's binary for this machine.
 pub fn runtime(steps: &mut Steps) -> Result<PathBuf> {
     let mut cargo = project::host_cargo("build", &[project::RUNTIME]);
     steps.run("building the runtime", "first time about 5 min", cargo.args(["--bin", "httpserver"]))?;
     Ok(project::target().join("host/httpserver"))
 }
 
+/// Builds what runs on any Linux, each a static program: the embedded runtime and the shim.
+pub fn static_programs(steps: &mut Steps) -> Result<Musl> {
+    shim::prerequisites(steps)?;
+    let musl = Musl::find(steps)?;
+    let mut cargo = musl.cargo("build", project::WITH_WASMTIME);
+    steps.run("building the runtime and the shim, static", "first time about 6 min", &mut cargo)?;
+    Ok(musl)
+}
+
 /// Builds the program that makes images.
 pub fn image_maker(steps: &mut Steps) -> Result<PathBuf> {
-    let mut cargo = project::host_cargo("build", &[IMAGE_MAKER]);
+    let mut cargo = project::host_cargo("build", &[project::IMAGE_MAKER]);
     steps.run("building the program that makes images", "first time about 2 min", &mut cargo)?;
-    Ok(project::target().join("host").join(IMAGE_MAKER))
+    Ok(project::target().join("host").join(project::IMAGE_MAKER))
 }
 
 /// Builds the Go server that the component is measured beside: one static program.

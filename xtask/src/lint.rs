@@ -13,7 +13,7 @@ use crate::{
 pub fn run(steps: &mut Steps) -> Result<()> {
     fmt::run(steps, true)?;
     shim::prerequisites(steps)?;
-    for packages in project::HOST_PACKAGES {
+    for packages in project::WITHOUT_WASMTIME.iter().chain([&project::WITH_WASMTIME]) {
         let mut cargo = project::host_cargo("clippy", packages);
         cargo.args(["--all-targets", "--", "-Dwarnings"]);
         steps.run(&format!("clippy: {}", packages.join(", ")), "", &mut cargo)?;

@@ -66,7 +66,7 @@ enum Command {
         #[arg(last = true, value_name = "ARGUMENTS")]
         arguments: Vec<OsString>,
     },
-    /// Build the containerd shim: target/host/containerd-shim-wasmtime-spin-v1
+    /// Build the containerd shim, one static program for any Linux
     Shim(shim::Arguments),
     /// A whole Kubernetes on this machine, from Go modules: for the end-to-end tests, and to try things in
     Cluster {

@@ -12,15 +12,15 @@ use anyhow::{Result, ensure};
 use clap::Args;
 use test_cluster::{Cluster, Component};
 
-use crate::{project, step::Steps, toolchain::debian};
+use crate::{build, project, step::Steps, toolchain::debian};
 use containerd::Version;
 use node::Node;
 
 /// The name that containerd looks for: its `runtime_type` is `io.containerd.wasmtime-spin.v1`.
 pub const BINARY: &str = "containerd-shim-wasmtime-spin-v1";
 
-/// What the shim needs to build, beyond Rust and a C compiler: for seccomp filters, and containerd's protocol.
-const PACKAGES: [&str; 3] = ["libseccomp-dev", "protobuf-compiler", "pkg-config"];
+/// What the shim needs to build, beyond Rust and C: the compiler of containerd's protocol.
+const PACKAGES: [&str; 1] = ["protobuf-compiler"];
 
 #[derive(Args)]
 pub struct Arguments {
@@ -55,23 +55,19 @@ pub fn run(steps: &mut Steps, arguments: &Arguments) -> Result<()> {
     if arguments.install { node.install(&binary)?.apply(arguments.yes) } else { Ok(()) }
 }
 
-/// Installs what the shim needs to build, where it is not there yet; nothing where there can be no shim.
+/// Installs what the shim needs to build, where it is not there yet.
 pub fn prerequisites(steps: &mut Steps) -> Result<()> {
-    let present = succeeds("protoc", &["--version"]) && succeeds("pkg-config", &["--exists", "libseccomp"]);
-    if present || !cfg!(target_os = "linux") {
+    let protoc = Command::new("protoc").arg("--version").output();
+    if protoc.is_ok_and(|output| output.status.success()) {
         return Ok(());
     }
-    let missing = "the shim needs protoc, pkg-config and the headers of libseccomp, not all of which are here";
-    debian::install(steps, &PACKAGES, missing)
+    debian::install(steps, &PACKAGES, "the shim needs protoc, which is not here")
 }
 
 /// Builds the shim's binary, what it needs installed first.
 pub fn build(steps: &mut Steps) -> Result<PathBuf> {
     ensure!(cfg!(target_os = "linux"), "containerd's shims exist on Linux only");
-    prerequisites(steps)?;
-    let mut cargo = project::host_cargo("build", &[project::SHIM]);
-    steps.run("building the shim", "first time about 3 min, and 5 for the runtime", &mut cargo)?;
-    let binary = project::target().join("host").join(BINARY);
+    let binary = build::static_programs(steps)?.program(BINARY);
     eprintln!("{}", project::shown(Path::new(&binary)));
     Ok(binary)
 }
@@ -84,8 +80,4 @@ pub fn install_on(cluster: &Cluster, binary: &Path) -> Result<()> {
         cluster.restart(Component::Containerd(node.number))?;
     }
     Ok(())
-}
-
-fn succeeds(program: &str, arguments: &[&str]) -> bool {
-    Command::new(program).args(arguments).output().is_ok_and(|output| output.status.success())
 }

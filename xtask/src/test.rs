@@ -23,25 +23,29 @@ pub use tally::Tally;
 pub fn run(steps: &mut Steps, arguments: &[OsString]) -> Result<()> {
     let (toolchain, flavour) = Toolchain::best(steps)?;
     let stable = Toolchain::find(steps, Flavour::Stable)?;
+    let programs = build::static_programs(steps)?;
     let artifacts = [
         ("HTTPSERVER_COMPONENT", build::component(steps, &toolchain, flavour)?),
         ("HTTPSERVER_COMPONENT_STABLE", build::aside(steps, &stable, Flavour::Stable)?),
         ("HTTPSERVER_GUEST", build::test_guest(steps, &stable)?),
-        ("HTTPSERVER_BIN", build::runtime(steps)?),
+        ("HTTPSERVER_BIN", programs.program("httpserver")),
+        ("HTTPSERVER_SHIM", programs.program(shim::BINARY)),
         ("HTTPSERVER_IMAGE", build::image_maker(steps)?),
     ];
     let tools = tools(steps)?;
-    shim::prerequisites(steps)?;
-    for packages in project::HOST_PACKAGES {
-        let mut cargo = project::host_cargo("test", packages);
+    let selections = || {
+        let native =
+            project::WITHOUT_WASMTIME.iter().map(|packages| (*packages, project::host_cargo("test", packages)));
+        native.chain([(project::WITH_WASMTIME, programs.cargo("test", project::WITH_WASMTIME))])
+    };
+    for (packages, mut cargo) in selections() {
         steps.run(&format!("building the tests of {}", packages.join(", ")), "", cargo.arg("--no-run"))?;
     }
 
     let temporary = Temporary::new(project::target().join("test-tmp"))?;
     let mut tally = Tally::default();
     let mut failures = Vec::new();
-    for packages in project::HOST_PACKAGES {
-        let mut cargo = project::host_cargo("test", packages);
+    for (packages, mut cargo) in selections() {
         cargo
             .arg("--no-fail-fast")
             .envs(artifacts.clone())

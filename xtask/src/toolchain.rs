@@ -1,6 +1,7 @@
 //! The compiler that makes the components: which there is, and how to call it.
 
 pub mod debian;
+pub mod musl;
 mod rustup;
 
 use std::{

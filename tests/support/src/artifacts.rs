@@ -9,6 +9,11 @@ pub fn runtime() -> PathBuf {
     required("HTTPSERVER_BIN")
 }
 
+/// The shim's binary.
+pub fn shim() -> PathBuf {
+    required("HTTPSERVER_SHIM")
+}
+
 /// The component as it ships.
 pub fn component() -> PathBuf {
     required("HTTPSERVER_COMPONENT")

@@ -4,7 +4,7 @@
 //! all that std needs.
 
 use std::{
-    env,
+    env, fs,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -25,24 +25,32 @@ pub const RUSTC: &str = "/usr/bin/rustc";
 /// Without self-contained linking, since Debian's std brings no C library: it is in a package of its own.
 pub const RUSTFLAGS: [&str; 3] = ["-L", "native=/usr/lib/wasm32-wasi", "-Clink-self-contained=no"];
 
+/// What of apt's configuration is the distribution's own: lists of packages, from Debian.
+const OF_DEBIAN: [&str; 2] = ["Created-By: Packages", "Origin: Debian"];
+
 /// The lowest version of the compiler that compiles this workspace.
 const RUST_VERSION: &str = env!("CARGO_PKG_RUST_VERSION");
 
-/// Cargo of the Debian package with `linkers` within its reach, whatever Rust runs this program.
+/// Cargo of the Debian package with `linkers` for components within its reach.
 pub fn cargo(subcommand: &str, linkers: &Path) -> Command {
-    // `/usr/bin/cargo clippy` would look for cargo-clippy in ~/.cargo/bin first, where rustup's is.
-    let program = if subcommand == "clippy" { "/usr/bin/cargo-clippy" } else { "/usr/bin/cargo" };
-    let mut command = project::command(program);
+    let mut command = compiler(subcommand);
     let path = env::var_os("PATH").unwrap_or_default();
     let folders = [PathBuf::from("/usr/bin"), linkers.to_path_buf(), linkers.join("gcc-ld")];
     let path = env::join_paths(folders.into_iter().chain(env::split_paths(&path)))
         .expect("folders of a path and of a sysroot contain no colon");
+    command.env("PATH", path).env("CARGO_TARGET_WASM32_WASIP2_LINKER", "wasm-component-ld");
+    command
+}
+
+/// Cargo of the Debian package, whatever Rust runs this program.
+pub fn compiler(subcommand: &str) -> Command {
+    // `/usr/bin/cargo clippy` would look for cargo-clippy in ~/.cargo/bin first, where rustup's is.
+    let program = if subcommand == "clippy" { "/usr/bin/cargo-clippy" } else { "/usr/bin/cargo" };
+    let mut command = project::command(program);
     command
         .arg(subcommand)
-        .env("PATH", path)
         .env("CARGO", "/usr/bin/cargo")
         .env("RUSTC", RUSTC)
-        .env("CARGO_TARGET_WASM32_WASIP2_LINKER", "wasm-component-ld")
         // Set by rustup for the programs it starts: its own compiler's libraries.
         .env_remove("LD_LIBRARY_PATH")
         .env_remove("RUSTUP_TOOLCHAIN");
@@ -80,6 +88,33 @@ pub fn install(steps: &mut Steps, packages: &[&str], missing: &str) -> Result<()
     let install = ["install", "--yes", "--no-install-recommends", "--no-remove"];
     let what = format!("installing {}", packages.join(", "));
     steps.run(&what, "about 1 min", apt_get(&install).args(packages))
+}
+
+/// Unpacks the source of `package` below `folder`, and returns where. Debian's own signatures are checked.
+///
+/// Few systems are configured for sources: they are where the configured packages are, and apt is told so for this call alone.
+pub fn source(steps: &mut Steps, package: &str, folder: &Path) -> Result<PathBuf> {
+    let entry = "deb-src $(REPO_URI) $(RELEASE) $(COMPONENT)";
+    let configured = Command::new("apt-get").args(["indextargets", "--format", entry]).args(OF_DEBIAN).output();
+    let sources = configured.context("cannot run apt-get")?.stdout;
+    let [list, lists] = ["sources.list", "lists"].map(|name| folder.join(name));
+    fs::create_dir_all(lists.join("partial"))?;
+    fs::write(&list, sources).with_context(|| format!("cannot write {}", list.display()))?;
+    let apt_get = |arguments: &[&str]| {
+        let mut command = Command::new("apt-get");
+        command.current_dir(folder).args(arguments);
+        for (option, value) in [("Dir::Etc::SourceList", &list), ("Dir::State::Lists", &lists)] {
+            command.arg(format!("--option={option}={}", value.display()));
+        }
+        // Else a user who may not write here would download.
+        command.args(["--option=Dir::Etc::SourceParts=-", "--option=APT::Sandbox::User=root"]);
+        command
+    };
+    steps.run("reading Debian's lists of sources", "", &mut apt_get(&["update"]))?;
+    steps.run(&format!("downloading the source of {package}"), "", &mut apt_get(&["source", package]))?;
+    let unpacked = fs::read_dir(folder)?.filter_map(|entry| Some(entry.ok()?.path()));
+    let mut unpacked = unpacked.filter(|path| path.join("debian").is_dir());
+    unpacked.next().with_context(|| format!("apt-get unpacked no source of {package}"))
 }
 
 /// An error if the installed compiler is too old for this workspace.

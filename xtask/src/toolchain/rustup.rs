@@ -24,9 +24,13 @@ pub fn sysroot() -> Result<PathBuf> {
 /// Whether what `flavour` is built from is there: std for [`TARGET`], and for what ships its sources (`rust-src`) as well.
 /// rustup's own word is not enough, it does not see what else is in the folder.
 pub fn can_make(sysroot: &Path, flavour: Flavour) -> bool {
-    let target = sysroot.join("lib/rustlib").join(TARGET).join("lib").is_dir();
     let sources = sysroot.join("lib/rustlib/src/rust/library/Cargo.lock").is_file();
-    target && (sources || flavour == Flavour::Stable)
+    has_std(sysroot, TARGET) && (sources || flavour == Flavour::Stable)
+}
+
+/// Whether std for `target` is there.
+pub fn has_std(sysroot: &Path, target: &str) -> bool {
+    sysroot.join("lib/rustlib").join(target).join("lib").is_dir()
 }
 
 /// The folder with the linkers for components, which is in every toolchain from rustup.
@@ -50,15 +54,17 @@ pub fn add(flavour: Flavour) -> bool {
         Flavour::Ship => &[["target", "add", TARGET], ["component", "add", "rust-src"]],
         Flavour::Stable => &[["target", "add", TARGET]],
     };
-    parts.iter().all(|arguments| {
-        let what = arguments.join(" ");
-        eprint!("rustup {what} … ");
-        let mut rustup = Command::new("rustup");
-        rustup.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        let added = succeeds_within(&mut rustup, DOWNLOAD_TIMEOUT);
-        eprintln!("{}", if added { "done" } else { "not possible here" });
-        added
-    })
+    parts.iter().all(|arguments| run(arguments))
+}
+
+/// Lets rustup download something; false as for [`add`].
+pub fn run(arguments: &[&str]) -> bool {
+    eprint!("rustup {} … ", arguments.join(" "));
+    let mut rustup = Command::new("rustup");
+    rustup.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    let added = succeeds_within(&mut rustup, DOWNLOAD_TIMEOUT);
+    eprintln!("{}", if added { "done" } else { "not possible here" });
+    added
 }
 
 fn succeeds_within(command: &mut Command, timeout: Duration) -> bool {
