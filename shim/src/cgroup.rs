@@ -22,7 +22,7 @@ impl Membership {
     ///
     /// # Errors
     /// There is no such process.
-    pub fn of(pid: i32) -> Result<Self> {
+    pub fn for_process(pid: i32) -> Result<Self> {
         let path = format!("/proc/{pid}/cgroup");
         fs::read_to_string(&path).map(Self).with_context(|| format!("cannot read {path}"))
     }

@@ -7,7 +7,7 @@ use anyhow::Result;
 use zygote::Zygote;
 
 use crate::descriptors;
-use crate::wire::{received, sent};
+use crate::ipc::{from_reply, to_reply};
 
 /// In the root of all forks and so in each fork: the root's end of its pipe to the shim, by which it is told to fork.
 static PIPE_OF_ROOT: OnceLock<Vec<RawFd>> = OnceLock::new();
@@ -21,7 +21,7 @@ static PIPE_OF_ROOT: OnceLock<Vec<RawFd>> = OnceLock::new();
 pub fn init(foreign: Vec<RawFd>) -> Result<()> {
     let shared = descriptors::opened()?;
     Zygote::init();
-    received(Zygote::global().try_run(|(foreign, shared)| sent(leave_shim(foreign, &shared)), (foreign, shared)))
+    from_reply(Zygote::global().try_run(|(foreign, shared)| to_reply(leave_shim(foreign, &shared)), (foreign, shared)))
 }
 
 /// A new process, which ends when it is dropped.
@@ -30,7 +30,7 @@ pub fn init(foreign: Vec<RawFd>) -> Result<()> {
 /// It cannot close what it does not need.
 pub fn spawn() -> Result<Zygote> {
     let process = Zygote::global().spawn();
-    received(process.try_run(|()| sent(leave_root()), ()))?;
+    from_reply(process.try_run(|()| to_reply(leave_root()), ()))?;
     Ok(process)
 }
 

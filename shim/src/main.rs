@@ -1,41 +1,25 @@
 //! The containerd shim `containerd-shim-wasmtime-spin-v1`: runs the Spin application in an image as a container.
 //!
-//! containerd starts one for each pod. Three kinds of process follow, all forked early from one that never had a thread:
-//! 1. the shim itself answers containerd: [`mod@shim`], [`service`], [`task`];
-//! 2. for each container one that builds it with libcontainer and stays outside: [`container`]; before that, for a Spin
-//!    application, one that sees to its compiled code and ends: [`prepare`];
-//! 3. the container's own, which enters namespaces and cgroup, gives up its rights, which are read back ([`rights`]), and becomes
-//!    either an ordinary Linux program or our server: [`executor`], [`application`].
+//! containerd starts one for each pod. Each of these modules is one kind of process, forked early from one that never had a
+//! thread:
+//! 1. [`mod@shim`] answers containerd, and restricts a container to its devices before it runs anything of its image;
+//! 2. [`builder`] builds a container with libcontainer and stays outside; before that, for a Spin application, another process of
+//!    this kind compiles the component and ends;
+//! 3. [`container`] is the container: it enters namespaces and cgroup, gives up its privileges, which are read back, and becomes
+//!    either an ordinary Linux program or our server.
 //!
-//! Before the third begins to run what the image names, the second restricts it to its devices: [`devices`], [`rootfs`].
+//! The other modules serve several of them.
 
-mod application;
-mod bundle;
+mod builder;
 mod cgroup;
 mod container;
 mod descriptors;
-mod devices;
-mod events;
-mod executor;
+mod environment;
 mod forks;
-mod home;
 mod image_root;
-mod leftover;
-mod linux;
+mod ipc;
 mod logger;
-mod oom;
-mod options;
-mod prepare;
-mod refusal;
-mod report;
-mod rights;
-mod rootfs;
-mod runtime_config;
-mod service;
-mod settings;
 mod shim;
-mod task;
-mod wire;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -45,13 +29,12 @@ use containerd_shim::protos::protobuf::Message;
 use containerd_shim::protos::types::introspection::{RuntimeInfo, RuntimeVersion};
 use containerd_shim::{Config, Flags, parse, run};
 
-/// Between `io.containerd.` and `.v1` in containerd's `runtime_type`.
-const NAME: &str = "wasmtime-spin";
+use crate::builder::container::NAME;
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 fn main() -> ExitCode {
-    match shim() {
+    match run_shim() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{NAME}: {error:#}");
@@ -60,7 +43,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn shim() -> Result<()> {
+fn run_shim() -> Result<()> {
     let flags = parse(&std::env::args_os().skip(1).collect::<Vec<_>>())?;
     if flags.version {
         println!("containerd-shim-{NAME}-v1:\n  Runtime: {NAME}\n  Version: {VERSION}\n  Revision: \n");
@@ -76,7 +59,7 @@ fn shim() -> Result<()> {
         forks::init(inherited)?;
     }
     // Its own log is for one process only.
-    run::<shim::Pod>(NAME, Some(Config { no_setup_logger: true, ..Config::default() }));
+    run::<shim::pod::PodShim>(NAME, Some(Config { no_setup_logger: true, ..Config::default() }));
     Ok(())
 }
 

@@ -15,13 +15,13 @@ const CONFIG_BODY: u32 = 3;
 /// What may be set.
 #[derive(Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
-pub struct Options {
+pub struct RuntimeOptions {
     /// Whether systemd makes the cgroups.
     #[serde(rename = "SystemdCgroup", alias = "systemd_cgroup")]
     pub systemd_cgroup: bool,
 }
 
-impl Options {
+impl RuntimeOptions {
     /// Reads what containerd sent, if anything.
     ///
     /// # Errors
@@ -45,17 +45,17 @@ impl Options {
 mod tests {
     use super::*;
 
-    fn read(type_url: &str, body: &str) -> Result<Options> {
+    fn read(type_url: &str, body: &str) -> Result<RuntimeOptions> {
         let mut message = Empty::new();
         message.special_fields.mut_unknown_fields().add_length_delimited(1, b"a type".to_vec());
         message.special_fields.mut_unknown_fields().add_length_delimited(CONFIG_BODY, body.into());
         let value = message.write_to_bytes().unwrap();
-        Options::read(Some(&Any { type_url: type_url.to_owned(), value, ..Any::default() }))
+        RuntimeOptions::read(Some(&Any { type_url: type_url.to_owned(), value, ..Any::default() }))
     }
 
     #[test]
     fn systemd_makes_the_cgroups_where_asked() {
-        assert!(!Options::read(None).unwrap().systemd_cgroup);
+        assert!(!RuntimeOptions::read(None).unwrap().systemd_cgroup);
         assert!(!read(TYPE, "").unwrap().systemd_cgroup);
         assert!(read(TYPE, "SystemdCgroup = true\nOther = 1\n").unwrap().systemd_cgroup);
         let error = format!("{:#}", read(TYPE, "SystemdCgroup = \"yes\"").unwrap_err());

@@ -1,6 +1,7 @@
-//! The node's cache of compiled code, from outside the container: only root may write to it, and no pod can reach it.
+//! Compiles an application's component outside of its container, into the node's cache: only root may write to it, and no pod
+//! can reach it.
 //!
-//! Only a head start: whatever fails here is for the container itself to find again, and to report where people look.
+//! Best effort. Where this fails, the container compiles for itself, and reports what is wrong in its own log.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -12,11 +13,11 @@ use oci_spec::runtime::Spec;
 use serde::{Deserialize, Serialize};
 use zygote::WireFd;
 
-use crate::application::MANIFEST;
+use crate::container::spin_app::MANIFEST;
+use crate::environment::{self, Environment};
 use crate::forks;
 use crate::image_root::ImageRoot;
-use crate::settings::{self, Environment};
-use crate::wire::{received, sent};
+use crate::ipc::{from_reply, to_reply};
 
 /// Where the node keeps compiled code: for caches that may go at any time, and outlive a reboot (FHS 5.5).
 const CACHE: &str = "/var/cache/httpserver-shim";
@@ -51,11 +52,11 @@ pub fn compiled(image: &ImageRoot, root: &Path, spec: &Spec) -> Option<Compiled>
     if !image.has_file(Path::new(MANIFEST)) {
         return None;
     }
-    let environment = Environment::of(spec).to_vec();
+    let environment = Environment::from_spec(spec).to_vec();
     let prepared = forks::spawn().and_then(|process| {
         // The compiler takes memory and threads: a process that has neither yet has them, and gives them back by its end.
-        let prepare = |(root, environment): (PathBuf, Vec<String>)| sent(prepare(&root, &environment));
-        received(process.try_run(prepare, (root.to_owned(), environment)))
+        let prepare = |(root, environment): (PathBuf, Vec<String>)| to_reply(prepare(&root, &environment));
+        from_reply(process.try_run(prepare, (root.to_owned(), environment)))
     });
     prepared.inspect_err(|error| log::warn!("no compiled code for {}: {error:#}", root.display())).ok()
 }
@@ -68,7 +69,7 @@ fn prepare(root: &Path, environment: &[String]) -> Result<Compiled> {
     let text = String::from_utf8(read(Path::new(MANIFEST), LARGEST_MANIFEST)?)?;
     let manifest = Manifest::of_text(&text, Path::new(MANIFEST))?;
     let wasm = read(&manifest.source, LARGEST)?;
-    let limits = settings::limits(&Environment::from_list(environment))?;
+    let limits = environment::limits(&Environment::from_list(environment))?;
     let (name, file) = Cache::at(CACHE.into()).open(&wasm, &limits, CACHED)?.into_parts();
     Ok(Compiled { name, file: WireFd::new(file) })
 }

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use oci_spec::runtime::Spec;
 
-use crate::settings::Environment;
+use crate::environment::Environment;
 
 /// Where programs are looked for without a PATH, as execvp does.
 const DEFAULT_PATH: &str = "/bin:/usr/bin";
@@ -21,7 +21,7 @@ pub fn is_program(spec: &Spec) -> bool {
     if name.contains('/') {
         return is_executable(Path::new(name));
     }
-    let path = Environment::of(spec).get("PATH").unwrap_or_else(|| DEFAULT_PATH.to_owned());
+    let path = Environment::from_spec(spec).get("PATH").unwrap_or_else(|| DEFAULT_PATH.to_owned());
     path.split(':').any(|folder| is_executable(&Path::new(folder).join(name)))
 }
 

@@ -11,7 +11,7 @@ use anyhow::{Result, anyhow};
 use httpserver_runtime::options::{Limits, Options, Timeouts};
 use oci_spec::runtime::Spec;
 
-/// Where Spin's shim listens unasked.
+/// The default address, as in Spin's shim.
 const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::UNSPECIFIED), 80);
 
 /// How long a drain may take, seconds: of Kubernetes' default grace period of 30 it leaves 10 for a `preStop` hook.
@@ -22,7 +22,7 @@ pub struct Environment<'a>(&'a [String]);
 
 impl<'a> Environment<'a> {
     /// What `spec` gives its process.
-    pub fn of(spec: &'a Spec) -> Self {
+    pub fn from_spec(spec: &'a Spec) -> Self {
         Self(spec.process().as_ref().and_then(|process| process.env().as_deref()).unwrap_or_default())
     }
 
@@ -55,7 +55,7 @@ impl<'a> Environment<'a> {
 /// # Errors
 /// A variable has a value that makes no sense.
 pub fn options(spec: &Spec) -> Result<Options> {
-    let environment = &Environment::of(spec);
+    let environment = &Environment::from_spec(spec);
     let drain = environment.parse(
         "HTTPSERVER_DRAIN_TIMEOUT",
         DRAIN_TIMEOUT.as_secs(),

@@ -19,22 +19,23 @@ use containerd_shim::protos::ttrpc::Code;
 use containerd_shim::util::convert_to_any;
 use containerd_shim::{ExitSignal, TtrpcContext, TtrpcResult};
 
-use crate::bundle::Bundle;
-use crate::container::{Plan, Stdio};
-use crate::devices::Rules;
-use crate::events::Events;
+use crate::builder::container::{CreateOptions, Stdio};
+use crate::builder::precompile;
 use crate::image_root::ImageRoot;
-use crate::options::Options;
-use crate::refusal::{failure, refusal, unimplemented};
-use crate::task::{Exit, State, Task, to_timestamp};
-use crate::{prepare, rootfs};
+use crate::shim::bundle::Bundle;
+use crate::shim::devices::Rules;
+use crate::shim::events::Events;
+use crate::shim::rootfs;
+use crate::shim::rpc_error::{self, unimplemented};
+use crate::shim::runtime_options::RuntimeOptions;
+use crate::shim::task::{Exit, State, Task, to_timestamp};
 
 /// What to do where a second process is asked for.
 const NO_EXEC: &str = "the container has one process, and its image no program; probe it by HTTP, look into it with \
     `kubectl debug`";
 
 /// The containers of a pod.
-pub struct Service {
+pub struct TaskService {
     namespace: String,
     events: Arc<Events>,
     /// Tells the shim to end.
@@ -42,7 +43,7 @@ pub struct Service {
     tasks: Mutex<HashMap<String, Arc<Task>>>,
 }
 
-impl Service {
+impl TaskService {
     /// Without any container yet.
     pub fn new(namespace: String, events: Arc<Events>, exit: Arc<ExitSignal>) -> Self {
         Self { namespace, events, exit, tasks: Mutex::default() }
@@ -50,7 +51,7 @@ impl Service {
 
     fn task(&self, id: &str) -> TtrpcResult<Arc<Task>> {
         let task = self.tasks().get(id).cloned();
-        task.ok_or_else(|| refusal(Code::NOT_FOUND, format!("no container {id} in this shim")))
+        task.ok_or_else(|| rpc_error::error(Code::NOT_FOUND, format!("no container {id} in this shim")))
     }
 
     /// The task `id`; `exec_id` would be a second process in its container.
@@ -63,28 +64,28 @@ impl Service {
     }
 
     fn build(&self, request: &CreateTaskRequest) -> Result<Arc<Task>> {
-        let options = Options::read(request.options.as_ref())?;
+        let runtime = RuntimeOptions::read(request.options.as_ref())?;
         let mut bundle = Bundle::read(PathBuf::from(&request.bundle))?;
-        let devices = Rules::of(&bundle.spec)?;
+        let devices = Rules::from_spec(&bundle.spec)?;
         let root = bundle.root()?;
         rootfs::mount(&request.rootfs, &root)?;
         let image = ImageRoot::open(&root)?;
         bundle.make_explicit(&image)?;
-        let code = prepare::compiled(&image, &root, &bundle.spec);
+        let code = precompile::compiled(&image, &root, &bundle.spec);
         let CreateTaskRequest { stdin, stdout, stderr, .. } = request.clone();
-        let plan = Plan {
+        let options = CreateOptions {
             id: request.id.clone(),
             namespace: self.namespace.clone(),
             bundle: bundle.folder,
             stdio: Stdio { stdin, stdout, stderr },
-            systemd_cgroup: options.systemd_cgroup,
+            systemd_cgroup: runtime.systemd_cgroup,
             code,
         };
-        Task::create(plan, &devices, Arc::clone(&self.events))
+        Task::create(options, &devices, Arc::clone(&self.events))
     }
 }
 
-impl containerd_shim::Task for Service {
+impl containerd_shim::Task for TaskService {
     fn create(&self, _: &TtrpcContext, request: CreateTaskRequest) -> TtrpcResult<CreateTaskResponse> {
         log::debug!("create {}", request.id);
         if !request.checkpoint.is_empty() || !request.parent_checkpoint.is_empty() {
@@ -94,9 +95,9 @@ impl containerd_shim::Task for Service {
             return Err(unimplemented("a terminal", "run the container without `tty` and `-t`"));
         }
         if self.tasks().contains_key(&request.id) {
-            return Err(refusal(Code::ALREADY_EXISTS, format!("container {} is there already", request.id)));
+            return Err(rpc_error::error(Code::ALREADY_EXISTS, format!("container {} is there already", request.id)));
         }
-        let task = self.build(&request).map_err(|error| failure(&error))?;
+        let task = self.build(&request).map_err(|error| rpc_error::internal(&error))?;
         let pid = task.pid.cast_unsigned();
         self.tasks().insert(request.id.clone(), task);
         let CreateTaskRequest { id, bundle, rootfs, stdin, stdout, stderr, .. } = request;
@@ -162,7 +163,7 @@ impl containerd_shim::Task for Service {
     fn update(&self, _: &TtrpcContext, request: UpdateTaskRequest) -> TtrpcResult<Empty> {
         log::debug!("update {}", request.id);
         let resources = request.resources.into_option();
-        let resources = resources.ok_or_else(|| refusal(Code::INVALID_ARGUMENT, "update has no resources"))?;
+        let resources = resources.ok_or_else(|| rpc_error::error(Code::INVALID_ARGUMENT, "update has no resources"))?;
         self.task(&request.id)?.update(resources.value)?;
         Ok(Empty::new())
     }

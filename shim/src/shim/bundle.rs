@@ -9,8 +9,8 @@ use std::path::PathBuf;
 use anyhow::{Context, Result};
 use oci_spec::runtime::{Capabilities, LinuxCapabilities, Process, Spec};
 
-use crate::home;
 use crate::image_root::ImageRoot;
+use crate::shim::home;
 
 const CONFIG: &str = "config.json";
 
@@ -85,7 +85,7 @@ fn set_home(process: &mut Process, root: &ImageRoot) -> Result<()> {
     if environment.iter().any(|variable| variable.starts_with("HOME=")) {
         return Ok(());
     }
-    environment.push(format!("HOME={}", home::of_user(root, process.user().uid())?));
+    environment.push(format!("HOME={}", home::for_user(root, process.user().uid())?));
     process.set_env(Some(environment));
     Ok(())
 }

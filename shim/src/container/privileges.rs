@@ -1,13 +1,13 @@
 //! The rights of the container's process: what the OCI spec says, and no more. libcontainer gives them up; what it did is read
 //! back, and one right too many is an error.
 
-mod status;
+mod proc_status;
 
 use anyhow::{Context, Result};
 use oci_spec::runtime::{Capabilities, LinuxCapabilities, Spec};
 use rustix::thread::CapabilitySet;
 
-use status::Status;
+use proc_status::ProcStatus;
 
 /// The five sets of a thread.
 #[derive(Debug, PartialEq, Eq, Clone, Copy)]
@@ -25,12 +25,12 @@ struct Sets {
 /// # Errors
 /// It is more than `spec` gives.
 pub fn check(spec: &Spec) -> Result<()> {
-    let asked = Sets::asked(spec.process().as_ref().and_then(|process| process.capabilities().as_ref()))?;
-    Status::read()?.check(spec, &asked)
+    let asked = Sets::from_spec(spec.process().as_ref().and_then(|process| process.capabilities().as_ref()))?;
+    ProcStatus::read()?.check(spec, &asked)
 }
 
 impl Sets {
-    fn asked(spec: Option<&LinuxCapabilities>) -> Result<Self> {
+    fn from_spec(spec: Option<&LinuxCapabilities>) -> Result<Self> {
         let set =
             |list: fn(&LinuxCapabilities) -> &Option<Capabilities>| set(spec.and_then(|spec| list(spec).as_ref()));
         Ok(Self {
@@ -62,13 +62,13 @@ mod tests {
     fn a_list_that_is_not_there_is_empty() {
         let none = CapabilitySet::empty();
         let empty = Sets { bounding: none, permitted: none, effective: none, inheritable: none, ambient: none };
-        assert_eq!(Sets::asked(None).unwrap(), empty);
+        assert_eq!(Sets::from_spec(None).unwrap(), empty);
         let spec = LinuxCapabilitiesBuilder::default()
             .bounding([Capability::NetBindService, Capability::Chown])
             .effective([Capability::NetBindService])
             .build()
             .unwrap();
-        let asked = Sets::asked(Some(&spec)).unwrap();
+        let asked = Sets::from_spec(Some(&spec)).unwrap();
         assert_eq!(asked.bounding, CapabilitySet::CHOWN | CapabilitySet::NET_BIND_SERVICE);
         assert_eq!(asked.effective, CapabilitySet::NET_BIND_SERVICE);
     }

@@ -1,5 +1,4 @@
-//! What the kernel ended in a container for want of memory: the kubelet's reason `OOMKilled`. Without it the container ended
-//! with 137, and nobody is told why.
+//! Detects out-of-memory kills, so that the kubelet reports `OOMKilled`. Without it a container ends with 137 and no reason.
 
 use std::fs;
 use std::path::PathBuf;
@@ -11,8 +10,8 @@ pub struct OomKills(Option<PathBuf>);
 
 impl OomKills {
     /// Of the container whose process `pid` is alive: later nobody knows its cgroup.
-    pub fn of(pid: i32) -> Self {
-        let Ok(membership) = Membership::of(pid) else { return Self(None) };
+    pub fn for_process(pid: i32) -> Self {
+        let Ok(membership) = Membership::for_process(pid) else { return Self(None) };
         let version_1 = membership.version_1("memory").map(|group| group.join("memory.oom_control"));
         Self(version_1.or_else(|| Some(membership.version_2()?.join("memory.events"))))
     }

@@ -57,10 +57,10 @@ impl Rules {
     ///
     /// # Errors
     /// A rule makes no sense.
-    pub fn of(spec: &Spec) -> Result<Self> {
+    pub fn from_spec(spec: &Spec) -> Result<Self> {
         let resources = spec.linux().as_ref().and_then(|linux| linux.resources().as_ref());
         let listed = resources.and_then(|resources| resources.devices().as_deref()).unwrap_or_default();
-        let mut rules = listed.iter().map(Rule::of).collect::<Result<Vec<_>>>()?;
+        let mut rules = listed.iter().map(Rule::from_spec).collect::<Result<Vec<_>>>()?;
         rules.extend(DEFAULTS.map(|(kind, major, minor, access)| Rule {
             allow: true,
             kind: Some(kind),
@@ -96,7 +96,7 @@ impl Rules {
 }
 
 impl Rule {
-    fn of(rule: &LinuxDeviceCgroup) -> Result<Self> {
+    fn from_spec(rule: &LinuxDeviceCgroup) -> Result<Self> {
         let kind = match rule.typ().unwrap_or(LinuxDeviceType::A) {
             LinuxDeviceType::A => None,
             LinuxDeviceType::B => Some(BLOCK),
@@ -111,7 +111,7 @@ impl Rule {
             }
         };
         let access = rule.access().as_deref().unwrap_or_default();
-        let access = access_of(access).with_context(|| format!("the rule for devices `{rule}`"))?;
+        let access = parse_access(access).with_context(|| format!("the rule for devices `{rule}`"))?;
         Ok(Self { allow: rule.allow(), kind, major: number(rule.major())?, minor: number(rule.minor())?, access })
     }
 
@@ -126,7 +126,7 @@ impl Rule {
             "c" => Some(CHARACTER),
             _ => bail!("expected the kind `a`, `b` or `c`"),
         };
-        Ok(Self { allow: true, kind, major: number(major)?, minor: number(minor)?, access: access_of(access)? })
+        Ok(Self { allow: true, kind, major: number(major)?, minor: number(minor)?, access: parse_access(access)? })
     }
 
     /// Whether it speaks of every device of `other`.
@@ -142,7 +142,7 @@ impl Rule {
     }
 }
 
-fn access_of(letters: &str) -> Result<u32> {
+fn parse_access(letters: &str) -> Result<u32> {
     ensure!(!letters.is_empty(), "no access is named, expected some of `rwm`");
     letters.chars().try_fold(0, |access, letter| match letter {
         'r' => Ok(access | READ),
@@ -161,7 +161,7 @@ pub mod tests {
     /// The rules of a container whose specification lists these.
     pub fn rules(listed: Value) -> Result<Rules> {
         let spec = json!({"ociVersion": "1.1.0", "linux": {"resources": {"devices": listed}}});
-        Rules::of(&serde_json::from_value(spec).unwrap())
+        Rules::from_spec(&serde_json::from_value(spec).unwrap())
     }
 
     /// What containerd lists for a pod that may use the first virtual disk for reading.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use libcontainer::container::Container;
 
-use crate::container::state_root;
+use crate::builder::container::state_root;
 
 /// How often, and how many times, it is tried: the processes of a cgroup take their time to end.
 const INTERVAL: Duration = Duration::from_millis(100);

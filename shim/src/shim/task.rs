@@ -1,10 +1,11 @@
-//! A container as containerd sees it: how far it is, and how it ended.
+//! A container as containerd sees it: its state, and how it ended.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread;
 use std::time::Duration;
 
+use anyhow::Context;
 use chrono::{DateTime, Utc};
 use containerd_shim::TtrpcResult;
 use containerd_shim::monitor::{Subscription, Topic, monitor_subscribe, wait_pid};
@@ -12,11 +13,11 @@ use containerd_shim::protos::events::task::{TaskExit, TaskOOM, TaskStart};
 use containerd_shim::protos::protobuf::well_known_types::timestamp::Timestamp;
 use containerd_shim::protos::ttrpc::Code;
 
-use crate::container::{Container, Plan, Stdio};
-use crate::devices::Rules;
-use crate::events::Events;
-use crate::oom::OomKills;
-use crate::refusal::{failure, refusal};
+use crate::builder::container::{Container, CreateOptions, Stdio};
+use crate::shim::devices::{self, Rules};
+use crate::shim::events::Events;
+use crate::shim::oom::OomKills;
+use crate::shim::{rootfs, rpc_error};
 
 const SIGKILL: u32 = libc::SIGKILL.cast_unsigned();
 
@@ -38,7 +39,7 @@ pub struct Task {
     ended: Condvar,
 }
 
-/// How far a container is.
+/// The state of a container.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum State {
     /// Its process waits.
@@ -70,13 +71,17 @@ impl State {
 
 impl Task {
     /// Builds the container, which may use these devices, and watches its process from then on.
-    pub fn create(plan: Plan, devices: &Rules, events: Arc<Events>) -> anyhow::Result<Arc<Self>> {
+    pub fn create(options: CreateOptions, devices: &Rules, events: Arc<Events>) -> anyhow::Result<Arc<Self>> {
         // The shim reaps all children, and tells here. Before there is a process, so that none can end unseen.
         let reaped = monitor_subscribe(Topic::Pid)?;
-        let (id, bundle, stdio) = (plan.id.clone(), plan.bundle.clone(), plan.stdio.clone());
-        let container = Container::build(plan, devices)?;
+        let (id, bundle, stdio) = (options.id.clone(), options.bundle.clone(), options.stdio.clone());
+        let container = Container::build(options)?;
         let pid = container.pid()?;
-        let kills = OomKills::of(pid);
+        if let Err(error) = restrict(pid, devices) {
+            container.delete().context(format!("{error:#}; nor can the container be removed"))?;
+            return Err(error);
+        }
+        let kills = OomKills::for_process(pid);
         let (state, ended) = (Mutex::new(State::Created), Condvar::new());
         let task = Arc::new(Self { id, bundle, stdio, pid, container, state, ended });
         let watched = Arc::clone(&task);
@@ -112,7 +117,7 @@ impl Task {
         if *state != State::Created {
             return Err(self.precondition("was started before"));
         }
-        self.container.start().map_err(|error| failure(&error))?;
+        self.container.start().map_err(|error| rpc_error::internal(&error))?;
         *state = State::Running;
         events.publish(TaskStart {
             container_id: self.id.clone(),
@@ -122,7 +127,7 @@ impl Task {
         Ok(())
     }
 
-    /// How far it is.
+    /// Its state.
     pub fn state(&self) -> State {
         *self.lock()
     }
@@ -140,13 +145,13 @@ impl Task {
 
     /// Sends `signal` to the container's first process, or to `all` of them.
     pub fn kill(&self, signal: u32, all: bool) -> TtrpcResult<()> {
-        let ended = || refusal(Code::NOT_FOUND, format!("the process of container {} ended already", self.id));
+        let ended = || rpc_error::error(Code::NOT_FOUND, format!("the process of container {} ended already", self.id));
         if self.state().exit().is_some() {
             return Err(ended());
         }
         // It may end meanwhile.
         let killed = self.container.kill(signal, all);
-        killed.map_err(|error| if self.state().exit().is_some() { ended() } else { failure(&error) })
+        killed.map_err(|error| if self.state().exit().is_some() { ended() } else { rpc_error::internal(&error) })
     }
 
     /// All processes of a container that has any.
@@ -167,7 +172,7 @@ impl Task {
     /// Sets the limits that `resources`, the OCI spec's as JSON, names.
     pub fn update(&self, resources: Vec<u8>) -> TtrpcResult<()> {
         self.alive()?;
-        self.container.update(resources).map_err(|error| failure(&error))
+        self.container.update(resources).map_err(|error| rpc_error::internal(&error))
     }
 
     /// Removes the container, unless it runs.
@@ -175,13 +180,13 @@ impl Task {
         match self.state() {
             State::Running => return Err(self.precondition("still runs; kill it first")),
             State::Created => {
-                self.container.kill(SIGKILL, false).map_err(|error| failure(&error))?;
+                self.container.kill(SIGKILL, false).map_err(|error| rpc_error::internal(&error))?;
                 let running = |state: &mut State| state.exit().is_none();
                 drop(self.ended.wait_timeout_while(self.lock(), KILLED, running));
             }
             State::Stopped(_) => {}
         }
-        self.container.delete().map_err(|error| failure(&error))
+        self.container.delete().map_err(|error| rpc_error::internal(&error))
     }
 
     /// # Errors
@@ -191,12 +196,18 @@ impl Task {
     }
 
     fn precondition(&self, why: &str) -> containerd_shim::protos::ttrpc::Error {
-        refusal(Code::FAILED_PRECONDITION, format!("container {} {why}", self.id))
+        rpc_error::error(Code::FAILED_PRECONDITION, format!("container {} {why}", self.id))
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().expect("nothing panics under this lock")
     }
+}
+
+/// Does what libcontainer leaves undone, before the process `pid` runs anything of its container's image.
+fn restrict(pid: i32, rules: &Rules) -> anyhow::Result<()> {
+    devices::restrict(pid, rules)?;
+    rootfs::forbid_devices(pid)
 }
 
 /// As containerd's messages have it.

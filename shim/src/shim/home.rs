@@ -20,7 +20,7 @@ const UNKNOWN: &str = "/";
 ///
 /// # Errors
 /// The file is no regular one, is too large, or cannot be read.
-pub fn of_user(root: &ImageRoot, uid: u32) -> Result<String> {
+pub fn for_user(root: &ImageRoot, uid: u32) -> Result<String> {
     let text = root
         .read(Path::new(PASSWD), LARGEST)
         .context("the container's HOME is not known; set it in its environment")?;
@@ -55,18 +55,18 @@ mod tests {
     fn without_a_file_or_a_line_it_is_the_root_folder() {
         let image = tempfile::tempdir().unwrap();
         let root = ImageRoot::open(image.path()).unwrap();
-        assert_eq!(of_user(&root, 5).unwrap(), "/");
+        assert_eq!(for_user(&root, 5).unwrap(), "/");
         fs::create_dir(image.path().join("etc")).unwrap();
         fs::write(image.path().join("etc/passwd"), "app:x:5:5::/app:\n").unwrap();
-        assert_eq!(of_user(&root, 5).unwrap(), "/app");
-        assert_eq!(of_user(&root, 6).unwrap(), "/");
+        assert_eq!(for_user(&root, 5).unwrap(), "/app");
+        assert_eq!(for_user(&root, 6).unwrap(), "/");
     }
 
     #[test]
     fn what_is_no_file_is_named_with_the_way_out() {
         let image = tempfile::tempdir().unwrap();
         fs::create_dir_all(image.path().join("etc/passwd")).unwrap();
-        let error = format!("{:#}", of_user(&ImageRoot::open(image.path()).unwrap(), 5).unwrap_err());
+        let error = format!("{:#}", for_user(&ImageRoot::open(image.path()).unwrap(), 5).unwrap_err());
         assert!(
             error.contains("set it in its environment") && error.contains("`/etc/passwd` in the image is a folder"),
             "{error}"

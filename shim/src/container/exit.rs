@@ -1,4 +1,4 @@
-//! How the container ends, and where its reason is found: in its log, and in the pod's termination message.
+//! The end of the container. Its reason goes to its log and into the pod's termination message.
 
 use std::fs::OpenOptions;
 use std::io::Write;
@@ -24,7 +24,7 @@ pub fn run(serve: impl FnOnce() -> Result<()>) -> ! {
     };
     let reason = on_one_line(&reason);
     line(&format!("error: {reason}"));
-    terminate(&reason);
+    write_termination_message(&reason);
     process::exit(1)
 }
 
@@ -39,7 +39,7 @@ pub fn line(message: &str) {
 }
 
 /// Leaves `reason` as the termination message, where there is room for one.
-fn terminate(reason: &str) {
+fn write_termination_message(reason: &str) {
     let reason = &reason.as_bytes()[..reason.len().min(TERMINATION_LOG_LENGTH)];
     // Outside Kubernetes there is no such file, and making one would only hide in the container.
     if let Ok(mut file) = OpenOptions::new().write(true).truncate(true).open(TERMINATION_LOG) {

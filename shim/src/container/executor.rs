@@ -1,4 +1,4 @@
-//! What the container's process does once libcontainer has brought it into its namespaces: last checks, then the payload.
+//! What the container's process does after libcontainer has brought it into its namespaces: the last checks, then the payload.
 
 use std::cell::{Cell, OnceCell};
 use std::collections::HashMap;
@@ -12,7 +12,8 @@ use libcontainer::workload::{Executor as LibExecutor, ExecutorError, ExecutorSet
 use oci_spec::runtime::Spec;
 use rustix::process::{Signal, set_parent_process_death_signal};
 
-use crate::{application, descriptors, linux, report, rights};
+use crate::container::{exit, linux_program, privileges, spin_app};
+use crate::descriptors;
 
 /// Runs a Linux program as such, and everything else as a Spin application.
 #[derive(Clone)]
@@ -28,7 +29,7 @@ impl Executor {
     }
 
     fn is_linux(&self, spec: &Spec) -> bool {
-        *self.is_linux.get_or_init(|| linux::is_program(spec))
+        *self.is_linux.get_or_init(|| linux_program::is_program(spec))
     }
 
     /// Closes what is the node's, whoever opened it: libcontainer only marks it to be closed by an `execve`.
@@ -54,7 +55,7 @@ impl LibExecutor for Executor {
         let ready = || {
             self.leave_node()?;
             // There is one thread yet, so whatever thread follows has no more rights than this one.
-            rights::check(spec)?;
+            privileges::check(spec)?;
             // Nobody would be left to end or to replace it. After the change of user, which would reset this.
             set_parent_process_death_signal(Some(Signal::KILL)).context("cannot tie the container to its shim")
         };
@@ -70,9 +71,9 @@ impl LibExecutor for Executor {
 
     fn exec(&self, spec: &Spec) -> Result<(), ExecutorError> {
         if self.is_linux(spec) {
-            linux::default_sigpipe();
+            linux_program::default_sigpipe();
             return DefaultExecutor {}.exec(spec);
         }
-        report::run(|| application::run(spec, self.code.take()))
+        exit::run(|| spin_app::run(spec, self.code.take()))
     }
 }

@@ -12,9 +12,10 @@ use httpserver_runtime::server::Server;
 use httpserver_runtime::variables::{Sources, Variables};
 use oci_spec::runtime::Spec;
 
+use crate::container::{exit, runtime_config};
+use crate::descriptors;
+use crate::environment::{self, Environment};
 use crate::image_root::ensure_regular;
-use crate::settings::{self, Environment};
-use crate::{descriptors, report, runtime_config};
 
 /// The application's manifest in the image.
 pub const MANIFEST: &str = "/spin.toml";
@@ -29,7 +30,7 @@ const RUNTIME_CONFIG: &str = "/runtime-config.toml";
 pub fn run(spec: &Spec, code: Option<Entry>) -> Result<()> {
     leave_libcontainer(code.as_ref())?;
     rustix::thread::set_name(c"httpserver").context("cannot name the process")?;
-    let options = settings::options(spec)?;
+    let options = environment::options(spec)?;
     let manifest_path = Path::new(MANIFEST);
     ensure!(
         manifest_path.try_exists()?,
@@ -49,14 +50,14 @@ pub fn run(spec: &Spec, code: Option<Entry>) -> Result<()> {
         )
     })?;
     ensure_regular(&manifest.source, source.file_type())?;
-    let (environment, none) = (Environment::of(spec), BTreeMap::new());
+    let (environment, none) = (Environment::from_spec(spec), BTreeMap::new());
     let sources = Sources { given: &none, environment: &|name| environment.get(name), dotenv: &none };
     let variables = Variables::resolve(&manifest, &sources)?;
     let server = Server::bind(&manifest, variables, &options, code.as_ref().map_or(Code::Compiler, Code::Entry))?;
     // The last file of the node.
     drop(code);
     let address = server.address();
-    drain::serve(server, || report::line(&format!("serving {} on http://{address}", manifest.name)))
+    drain::serve(server, || exit::line(&format!("serving {} on http://{address}", manifest.name)))
 }
 
 fn entrypoint(spec: &Spec) -> String {

@@ -13,7 +13,7 @@ const SECCOMP_FILTER: u32 = 2;
 
 /// The rights of a thread.
 #[derive(Debug)]
-pub struct Status {
+pub struct ProcStatus {
     sets: Sets,
     /// Real, effective, saved and file system's.
     users: Vec<u32>,
@@ -23,7 +23,7 @@ pub struct Status {
     seccomp: u32,
 }
 
-impl Status {
+impl ProcStatus {
     /// Of this thread, which is the process's first.
     pub fn read() -> Result<Self> {
         const PATH: &str = "/proc/self/status";
@@ -125,7 +125,7 @@ mod tests {
     }
 
     fn check(status: &str) -> Result<()> {
-        Status::parse(status)?.check(&restricted(), &Sets::asked(None)?)
+        ProcStatus::parse(status)?.check(&restricted(), &Sets::from_spec(None)?)
     }
 
     #[test]

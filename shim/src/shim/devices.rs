@@ -20,7 +20,7 @@ pub use rules::Rules;
 /// # Errors
 /// The kernel refuses, or the restriction is not in force.
 pub fn restrict(pid: i32, rules: &Rules) -> Result<()> {
-    let membership = Membership::of(pid)?;
+    let membership = Membership::for_process(pid)?;
     if let Some(group) = membership.version_1("devices") {
         let path = group.join("devices.list");
         let list = fs::read_to_string(&path).with_context(|| format!("cannot read `{}`", path.display()))?;

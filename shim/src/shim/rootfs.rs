@@ -13,7 +13,7 @@ use rustix::fs::{Mode, OFlags, open};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 use crate::forks;
-use crate::wire::{received, sent};
+use crate::ipc::{from_reply, to_reply};
 
 /// In whose mount no device can be opened (mount(8)).
 const NODEV: &str = "nodev";
@@ -39,7 +39,7 @@ pub fn mount(mounts: &[Mount], root: &Path) -> Result<()> {
 /// The kernel refuses, or the root still allows devices.
 pub fn forbid_devices(pid: i32) -> Result<()> {
     // The process that enters the container's mounts does nothing else, and ends.
-    received(forks::spawn()?.try_run(|pid| sent(set_nodev(pid)), pid))
+    from_reply(forks::spawn()?.try_run(|pid| to_reply(set_nodev(pid)), pid))
         .context("cannot mount the container's root without devices")?;
     let path = format!("/proc/{pid}/mountinfo");
     let mounts = fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?;
