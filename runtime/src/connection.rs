@@ -16,7 +16,7 @@ use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
-use crate::answer::{self, PROBLEM_JSON};
+use crate::local_response::{self, PROBLEM_JSON};
 use crate::service::Service;
 use crate::tls::H2;
 
@@ -86,7 +86,7 @@ impl Connections {
             .half_close(true)
             .serve_connection(
                 TokioIo::new(io),
-                service_fn(move |request| Box::pin(service.clone().answer(request, https, peer))),
+                service_fn(move |request| Box::pin(service.clone().respond(request, https, peer))),
             );
         let mut draining = pin!(self.draining.cancelled());
         let mut told = false;
@@ -121,7 +121,7 @@ impl Connections {
                 .keep_alive_timeout(self.read_timeout)
                 .serve_connection(
                     TokioIo::new(io),
-                    service_fn(move |request| service.clone().answer(request, https, peer))
+                    service_fn(move |request| service.clone().respond(request, https, peer))
                 )
         );
         tokio::select! {
@@ -153,7 +153,7 @@ async fn sniff(stream: &mut TcpStream) -> io::Result<Sniffed> {
 /// A whole 408: hyper gives none.
 fn request_timeout(limit: Duration) -> String {
     let detail = format!("the request's head did not end within {limit:?}");
-    let body = answer::problem_text(StatusCode::REQUEST_TIMEOUT, &detail);
+    let body = local_response::problem_text(StatusCode::REQUEST_TIMEOUT, &detail);
     format!(
         "HTTP/1.1 408 Request Timeout\r\ncontent-type: {PROBLEM_JSON}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
         body.len()

@@ -20,7 +20,7 @@ const CLIENT_ADDR: HeaderName = HeaderName::from_static("spin-client-addr");
 
 /// Why a request never reaches the guest.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Refusal {
+pub(crate) enum Rejection {
     /// It breaks RFC 9110 or 9112; the text says how, and what is accepted.
     Malformed(&'static str),
     /// A header value is not UTF-8, which Spin answers with an empty 500.
@@ -30,37 +30,37 @@ pub(crate) enum Refusal {
 /// Checks the request and makes its headers what Spin makes them.
 ///
 /// # Errors
-/// A [`Refusal`].
-pub(crate) fn prepare(request: &mut Parts, https: bool, peer: SocketAddr) -> Result<(), Refusal> {
+/// A [`Rejection`].
+pub(crate) fn prepare(request: &mut Parts, https: bool, peer: SocketAddr) -> Result<(), Rejection> {
     if request.method == Method::CONNECT {
-        return Err(Refusal::Malformed("CONNECT is for proxies; this server answers for itself"));
+        return Err(Rejection::Malformed("CONNECT is for proxies; this server answers for itself"));
     }
     let authority = authority(request)?;
     if request.headers.values().any(|value| std::str::from_utf8(value.as_bytes()).is_err()) {
-        return Err(Refusal::NotUtf8);
+        return Err(Rejection::NotUtf8);
     }
     remove_connection_fields(&mut request.headers);
     append_spin_fields(request, if https { "https" } else { "http" }, &authority, peer)
 }
 
 /// Whom the request is for: exactly one Host (RFC 9112 §3.2), or `:authority`; an authority in the target must be the same.
-fn authority(request: &Parts) -> Result<String, Refusal> {
+fn authority(request: &Parts) -> Result<String, Rejection> {
     let mut hosts = request.headers.get_all(HOST).iter();
     let host = hosts.next();
     if hosts.next().is_some() {
-        return Err(Refusal::Malformed("more than one Host; RFC 9112 §3.2 wants exactly one"));
+        return Err(Rejection::Malformed("more than one Host; RFC 9112 §3.2 wants exactly one"));
     }
-    let host = host
-        .map(|host| host.to_str().ok().filter(|host| is_host(host)))
-        .map(|valid| valid.ok_or(Refusal::Malformed("an invalid Host; expected `name`, `name:port` or an IP address")));
+    let host = host.map(|host| host.to_str().ok().filter(|host| is_host(host))).map(|valid| {
+        valid.ok_or(Rejection::Malformed("an invalid Host; expected `name`, `name:port` or an IP address"))
+    });
     let host = host.transpose()?;
     match (request.uri.authority(), host) {
-        (None, None) => Err(Refusal::Malformed("no Host; RFC 9112 §3.2 wants exactly one")),
+        (None, None) => Err(Rejection::Malformed("no Host; RFC 9112 §3.2 wants exactly one")),
         (None, Some(host)) => Ok(host.to_owned()),
         (Some(target), None) if request.version == Version::HTTP_2 => Ok(target.to_string()),
-        (Some(_), None) => Err(Refusal::Malformed("no Host; RFC 9112 §3.2 wants exactly one")),
+        (Some(_), None) => Err(Rejection::Malformed("no Host; RFC 9112 §3.2 wants exactly one")),
         (Some(target), Some(host)) if target.as_str().eq_ignore_ascii_case(host) => Ok(host.to_owned()),
-        (Some(_), Some(_)) => Err(Refusal::Malformed("a target of another authority than Host")),
+        (Some(_), Some(_)) => Err(Rejection::Malformed("a target of another authority than Host")),
     }
 }
 
@@ -84,7 +84,7 @@ fn remove_connection_fields(headers: &mut HeaderMap) {
 }
 
 /// Appends: a field of the same name that the client sent stays, before ours.
-fn append_spin_fields(request: &mut Parts, scheme: &str, authority: &str, peer: SocketAddr) -> Result<(), Refusal> {
+fn append_spin_fields(request: &mut Parts, scheme: &str, authority: &str, peer: SocketAddr) -> Result<(), Rejection> {
     let path = request.uri.path();
     // `OPTIONS *` has no path; Spin gives it one.
     let slash = if path.starts_with('/') { "" } else { "/" };
@@ -104,8 +104,8 @@ fn append_spin_fields(request: &mut Parts, scheme: &str, authority: &str, peer: 
     Ok(())
 }
 
-fn value(text: String) -> Result<HeaderValue, Refusal> {
-    HeaderValue::try_from(text).map_err(|_| Refusal::Malformed("a target that no header field can hold"))
+fn value(text: String) -> Result<HeaderValue, Rejection> {
+    HeaderValue::try_from(text).map_err(|_| Rejection::Malformed("a target that no header field can hold"))
 }
 
 #[cfg(test)]
@@ -114,7 +114,7 @@ mod tests {
 
     use super::*;
 
-    fn prepared(request: http::request::Builder) -> Result<Parts, Refusal> {
+    fn prepared(request: http::request::Builder) -> Result<Parts, Rejection> {
         let (mut parts, ()) = request.body(()).unwrap().into_parts();
         prepare(&mut parts, false, "[::1]:5".parse().unwrap()).map(|()| parts)
     }
@@ -159,14 +159,14 @@ mod tests {
             Request::get("http://b/"),
             Request::connect("a:80").header("host", "a:80"),
         ] {
-            assert!(matches!(prepared(request), Err(Refusal::Malformed(_))));
+            assert!(matches!(prepared(request), Err(Rejection::Malformed(_))));
         }
         assert!(prepared(Request::get("http://A:1/").header("host", "a:1")).is_ok());
         assert!(prepared(Request::get("http://a/").version(Version::HTTP_2)).is_ok());
         assert_eq!(
             prepared(Request::get("/").header("host", "a").header("x", HeaderValue::from_bytes(b"\xff").unwrap()))
                 .err(),
-            Some(Refusal::NotUtf8)
+            Some(Rejection::NotUtf8)
         );
     }
 }

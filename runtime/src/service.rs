@@ -1,4 +1,4 @@
-//! One request, one answer: by the runtime itself, by the guest, or by what the guest's failure means.
+//! One request, one response: the runtime's own, the guest's, or the one that a failure of the guest means.
 
 mod timed;
 
@@ -15,17 +15,17 @@ use hyper::body::Incoming;
 use tokio_util::task::TaskTracker;
 use wasmtime_wasi_http::p2::bindings::http::types::Scheme;
 
-use crate::answer::{self, Answer};
 use crate::guest::body::GuestBody;
 use crate::guest::{Failure, Guest};
+use crate::local_response::{self, LocalResponse};
 use crate::log;
-use crate::request::{self, Refusal};
+use crate::request::{self, Rejection};
 use timed::TimedBody;
 
-/// The body of any answer.
-type AnswerBody = Either<Full<Bytes>, GuestBody>;
+/// The body of any response.
+type ResponseBody = Either<Full<Bytes>, GuestBody>;
 
-/// What answers the requests of one thread.
+/// Responds to the requests of one thread.
 #[derive(Clone)]
 pub(crate) struct Service {
     pub(crate) guest: Guest,
@@ -38,81 +38,60 @@ pub(crate) struct Service {
 }
 
 impl Service {
-    /// Answers `request`, which `peer` sent over TLS if `https`.
-    pub(crate) async fn answer(
+    /// The response to `request`, which `peer` sent over TLS if `https`.
+    pub(crate) async fn respond(
         self,
         request: Request<Incoming>,
         https: bool,
         peer: SocketAddr,
-    ) -> Result<Response<AnswerBody>, Infallible> {
-        let (method, uri) = (request.method().clone(), request.uri().clone());
-        let answer = match self.try_answer(request, https, peer).await {
-            Ok(response) => response.map(Either::Right),
-            Err(Unanswered::Known(answer)) => answer.map(Either::Left),
-            Err(Unanswered::Failed(failure)) => failed(&method, &uri, &failure).map(Either::Left),
-        };
-        Ok(answer)
-    }
-
-    async fn try_answer(
-        &self,
-        request: Request<Incoming>,
-        https: bool,
-        peer: SocketAddr,
-    ) -> Result<Response<GuestBody>, Unanswered> {
+    ) -> Result<Response<ResponseBody>, Infallible> {
         let (mut parts, body) = request.into_parts();
-        request::prepare(&mut parts, https, peer)?;
-        if let Some(answer) = answer::well_known(parts.uri.path(), &self.name, &self.version) {
-            return Err(Unanswered::Known(answer));
+        // As the client sent them, for the log.
+        let (method, uri) = (parts.method.clone(), parts.uri.clone());
+        if let Err(rejection) = request::prepare(&mut parts, https, peer) {
+            return Ok(rejected(rejection).map(Either::Left));
+        }
+        if let Some(response) = local_response::well_known(parts.uri.path(), &self.name, &self.version) {
+            return Ok(response.map(Either::Left));
         }
         let too_slow = Arc::new(AtomicBool::new(false));
         let body = TimedBody::new(body, self.read_timeout, too_slow.clone());
         let scheme = if https { Scheme::Https } else { Scheme::Http };
-        let answered = self.guest.answer(Request::from_parts(parts, body), scheme, &self.tasks).await;
-        // Whatever the guest made of a body that broke off, the client is what went wrong.
+        let outcome = self.guest.answer(Request::from_parts(parts, body), scheme, &self.tasks).await;
+        // The client is at fault, whatever the guest made of a body that broke off.
         if too_slow.load(Ordering::Relaxed) {
             let detail = format!("the request's body stood still for {:?}", self.read_timeout);
-            return Err(Unanswered::Known(answer::problem(StatusCode::REQUEST_TIMEOUT, &detail)));
+            return Ok(local_response::problem(StatusCode::REQUEST_TIMEOUT, &detail).map(Either::Left));
         }
-        Ok(answered?)
-    }
-}
-
-/// No answer by the guest.
-enum Unanswered {
-    /// The runtime's own answer.
-    Known(Answer),
-    /// The guest was asked, in vain.
-    Failed(Failure),
-}
-
-impl From<Refusal> for Unanswered {
-    fn from(refusal: Refusal) -> Self {
-        Self::Known(match refusal {
-            Refusal::Malformed(detail) => answer::problem(StatusCode::BAD_REQUEST, detail),
-            Refusal::NotUtf8 => answer::empty(StatusCode::INTERNAL_SERVER_ERROR),
+        Ok(match outcome {
+            Ok(response) => response.map(Either::Right),
+            Err(failure) => failed(&method, &uri, &failure).map(Either::Left),
         })
     }
 }
 
-impl From<Failure> for Unanswered {
-    fn from(failure: Failure) -> Self {
-        Self::Failed(failure)
+/// The response to a request that no guest gets to see.
+fn rejected(rejection: Rejection) -> LocalResponse {
+    match rejection {
+        Rejection::Malformed(detail) => local_response::problem(StatusCode::BAD_REQUEST, detail),
+        Rejection::NotUtf8 => local_response::empty(StatusCode::INTERNAL_SERVER_ERROR),
     }
 }
 
 /// The client learns the kind of failure, the log its reason.
-fn failed(method: &Method, uri: &Uri, failure: &Failure) -> Answer {
-    let (answer, reason) = match failure {
-        Failure::Busy => (answer::busy("all instances are at work; try again"), "all instances are at work".to_owned()),
+fn failed(method: &Method, uri: &Uri, failure: &Failure) -> LocalResponse {
+    let (response, reason) = match failure {
+        Failure::Busy => {
+            (local_response::busy("all instances are at work; try again"), "all instances are at work".to_owned())
+        }
         Failure::Timeout(limit) => {
             let detail = format!("the component gave no response within {limit:?}");
-            (answer::problem(StatusCode::GATEWAY_TIMEOUT, &detail), detail)
+            (local_response::problem(StatusCode::GATEWAY_TIMEOUT, &detail), detail)
         }
         Failure::Failed(reason) => {
-            (answer::empty(StatusCode::INTERNAL_SERVER_ERROR), format!("the component failed: {reason}"))
+            (local_response::empty(StatusCode::INTERNAL_SERVER_ERROR), format!("the component failed: {reason}"))
         }
     };
-    log::request_failed(method, uri, answer.status(), &reason);
-    answer
+    log::request_failed(method, uri, response.status(), &reason);
+    response
 }

@@ -5,10 +5,10 @@ use std::thread::available_parallelism;
 
 use anyhow::Result;
 use httpserver_runtime::cache::{Cache, Code};
-use httpserver_runtime::drain;
 use httpserver_runtime::manifest::Manifest;
 use httpserver_runtime::options::{Limits, Options, Timeouts, TlsFiles};
 use httpserver_runtime::server::Server;
+use httpserver_runtime::shutdown;
 use httpserver_runtime::variables::{Sources, Variables, read_dotenv};
 
 use crate::cli::Up;
@@ -28,7 +28,7 @@ pub(crate) fn run(arguments: &Up) -> Result<()> {
     let server = Server::bind(&manifest, variables, &options(arguments), code)?;
     let scheme = if arguments.tls_cert.is_some() { "https" } else { "http" };
     let address = server.address();
-    drain::serve(server, || {
+    shutdown::run_until_signal(server, || {
         eprintln!("Serving {scheme}://{address}");
         eprintln!("Available Routes:\n  {}: {scheme}://{address} (wildcard)", manifest.component);
     })

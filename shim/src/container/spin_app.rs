@@ -6,9 +6,9 @@ use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 use httpserver_runtime::cache::{Code, Entry};
-use httpserver_runtime::drain;
 use httpserver_runtime::manifest::Manifest;
 use httpserver_runtime::server::Server;
+use httpserver_runtime::shutdown;
 use httpserver_runtime::variables::{Sources, Variables};
 use oci_spec::runtime::Spec;
 
@@ -57,7 +57,7 @@ pub fn run(spec: &Spec, code: Option<Entry>) -> Result<()> {
     // The last file of the node.
     drop(code);
     let address = server.address();
-    drain::serve(server, || exit::line(&format!("serving {} on http://{address}", manifest.name)))
+    shutdown::run_until_signal(server, || exit::line(&format!("serving {} on http://{address}", manifest.name)))
 }
 
 fn entrypoint(spec: &Spec) -> String {

@@ -1,4 +1,4 @@
-//! The answers that the runtime gives itself, without the guest.
+//! The responses that the runtime makes itself, without the guest.
 
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, RETRY_AFTER};
@@ -7,14 +7,14 @@ use http_body_util::Full;
 use serde::Serialize;
 use serde_json::json;
 
-/// An answer of fixed bytes.
-pub(crate) type Answer = Response<Full<Bytes>>;
+/// A response of fixed bytes.
+pub(crate) type LocalResponse = Response<Full<Bytes>>;
 
-/// Paths under which Spin answers itself.
+/// Paths for which Spin responds itself.
 const WELL_KNOWN: &str = "/.well-known/spin/";
 
-/// What Spin answers under `/.well-known/spin/`; `None` for every other path.
-pub(crate) fn well_known(path: &str, name: &str, version: &str) -> Option<Answer> {
+/// What Spin responds under `/.well-known/spin/`; `None` for every other path.
+pub(crate) fn well_known(path: &str, name: &str, version: &str) -> Option<LocalResponse> {
     Some(match path.strip_prefix(WELL_KNOWN)? {
         "health" => Response::new(Full::from("OK")),
         "info" => typed(StatusCode::OK, "application/json", json!({ "name": name, "version": version }).to_string()),
@@ -23,17 +23,17 @@ pub(crate) fn well_known(path: &str, name: &str, version: &str) -> Option<Answer
 }
 
 /// `status` and nothing else.
-pub(crate) fn empty(status: StatusCode) -> Answer {
-    let mut answer = Response::new(Full::default());
-    *answer.status_mut() = status;
-    answer
+pub(crate) fn empty(status: StatusCode) -> LocalResponse {
+    let mut response = Response::new(Full::default());
+    *response.status_mut() = status;
+    response
 }
 
 /// The media type of [`problem_text`].
 pub(crate) const PROBLEM_JSON: &str = "application/problem+json";
 
 /// `status` as problem+json (RFC 9457); `detail` says what was wrong and what is accepted.
-pub(crate) fn problem(status: StatusCode, detail: &str) -> Answer {
+pub(crate) fn problem(status: StatusCode, detail: &str) -> LocalResponse {
     typed(status, PROBLEM_JSON, problem_text(status, detail))
 }
 
@@ -45,11 +45,11 @@ pub(crate) fn problem_text(status: StatusCode, detail: &str) -> String {
     serde_json::to_string(&problem).unwrap_or_default()
 }
 
-/// 503 with `retry-after` in seconds: instances come free in far less.
-pub(crate) fn busy(detail: &str) -> Answer {
-    let mut answer = problem(StatusCode::SERVICE_UNAVAILABLE, detail);
-    answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
-    answer
+/// 503 with `retry-after` in seconds: instances are usually free again much sooner.
+pub(crate) fn busy(detail: &str) -> LocalResponse {
+    let mut response = problem(StatusCode::SERVICE_UNAVAILABLE, detail);
+    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    response
 }
 
 /// The members of RFC 9457 §3.1, in its order.
@@ -61,9 +61,9 @@ struct Problem<'a> {
     detail: &'a str,
 }
 
-fn typed(status: StatusCode, content_type: &'static str, body: String) -> Answer {
-    let mut answer = Response::new(Full::from(body));
-    *answer.status_mut() = status;
-    answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
-    answer
+fn typed(status: StatusCode, content_type: &'static str, body: String) -> LocalResponse {
+    let mut response = Response::new(Full::from(body));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    response
 }

@@ -14,7 +14,7 @@ use crate::server::{Running, Server};
 ///
 /// # Errors
 /// A thread cannot be started or failed, or connections did not end within the server's drain timeout and were cut.
-pub fn serve(server: Server, started: impl FnOnce()) -> Result<()> {
+pub fn run_until_signal(server: Server, started: impl FnOnce()) -> Result<()> {
     let executor =
         tokio::runtime::Builder::new_current_thread().enable_io().build().context("cannot wait for signals")?;
     let (draining, timeout) = (server.draining(), server.drain_timeout());
@@ -23,11 +23,11 @@ pub fn serve(server: Server, started: impl FnOnce()) -> Result<()> {
         let signals = Signals::new().context("cannot wait for signals")?;
         let running = server.start()?;
         started();
-        until_drained(running, draining, signals, timeout).await
+        wait(running, draining, signals, timeout).await
     })
 }
 
-async fn until_drained(
+async fn wait(
     running: Running,
     draining: CancellationToken,
     mut signals: Signals,
@@ -35,7 +35,7 @@ async fn until_drained(
 ) -> Result<()> {
     let mut ended = tokio::task::spawn_blocking(move || running.join());
     tokio::select! {
-        // Only a thread that failed ends unasked.
+        // A thread ends before the signal only if it failed.
         ended = &mut ended => return ended?.map(drop),
         name = signals.next() => log::line(format_args!(
             "{}: draining for at most {drain_timeout:?}; again to end at once", name.0
