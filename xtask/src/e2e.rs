@@ -15,7 +15,7 @@ use crate::{
     build, cluster, project, shim,
     step::{Steps, seconds},
     test::{self, Tally},
-    toolchain::{Flavour, Toolchain, debian},
+    toolchain::{Flavour, Toolchain},
     tools::{BUSYBOX, STRACE},
 };
 
@@ -62,9 +62,6 @@ pub fn run(steps: &mut Steps, arguments: &Arguments) -> Result<()> {
         named.push((tool.variable(), tool.path(steps)?));
     }
     named.push(("HTTPSERVER_IMAGE".to_owned(), archive.clone()));
-    if Command::new("curl").arg("--version").output().is_err() {
-        debian::install(steps, &["curl"], "the tests ask by curl, too, which is not here")?;
-    }
     let options = Options { nodes: NODES, tools: cluster::tools(steps)? };
 
     // A cluster of before has another shim and other images.

@@ -7,6 +7,7 @@ use std::{
     ffi::{OsStr, OsString},
     fs,
     path::PathBuf,
+    process::Command,
 };
 
 use anyhow::{Context, Result, ensure};
@@ -14,7 +15,7 @@ use anyhow::{Context, Result, ensure};
 use crate::{
     build, project, shim,
     step::{Steps, seconds},
-    toolchain::{Flavour, Toolchain},
+    toolchain::{Flavour, Toolchain, debian},
     tools::OF_TESTS,
 };
 pub use tally::Tally;
@@ -74,6 +75,10 @@ pub fn tools(steps: &mut Steps) -> Result<Vec<(String, PathBuf)>> {
     let mut paths = vec![("HTTPSERVER_XTASK".to_owned(), env::current_exe().context("this program has no path")?)];
     for tool in &OF_TESTS {
         paths.push((tool.variable(), tool.path(steps)?));
+    }
+    // By its own name: they type what a person would type.
+    if Command::new("curl").arg("--version").output().is_err() {
+        debian::install(steps, &["curl"], "the tests ask by curl, too, which is not here")?;
     }
     Ok(paths)
 }
