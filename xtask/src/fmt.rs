@@ -1,17 +1,22 @@
-//! `cargo xtask fmt`: rustfmt over the workspace.
+//! `cargo xtask fmt`: rustfmt over the workspace, and rumdl over the documents.
 
 use anyhow::{Result, anyhow};
 
-use crate::{project, step::Steps};
+use crate::{project, step::Steps, tools};
 
-/// Formats the sources; with `check` only says where they are not formatted.
+/// Formats sources and documents; with `check` only says where they are not formatted.
 pub fn run(steps: &mut Steps, check: bool) -> Result<()> {
     let mut cargo = project::cargo("fmt");
     cargo.arg("--all");
     if check {
         cargo.arg("--check");
-        let checked = steps.run("checking the format", "", &mut cargo);
-        return checked.map_err(|error| anyhow!("{error:#}; type `cargo xtask fmt`"));
     }
-    steps.run("formatting", "", &mut cargo)
+    let mut rumdl = project::command(tools::RUMDL.path(steps)?);
+    // All of the repository but what git ignores; the rules are in `.rumdl.toml`.
+    rumdl.args([if check { "check" } else { "fmt" }, "--no-cache", "."]);
+    let verb = if check { "checking the format of" } else { "formatting" };
+    let done = steps
+        .run(&format!("{verb} the sources"), "", &mut cargo)
+        .and_then(|()| steps.run(&format!("{verb} the documents"), "", &mut rumdl));
+    if check { done.map_err(|error| anyhow!("{error:#}; type `cargo xtask fmt`")) } else { done }
 }

@@ -77,13 +77,13 @@ enum Command {
     E2e(e2e::Arguments),
     /// Install what the other commands need: the Wasm toolchain and pinned tools
     Setup,
-    /// Format the sources
+    /// Format the sources and wrap the documents
     Fmt {
         /// Change nothing, fail where something is not formatted
         #[arg(long)]
         check: bool,
     },
-    /// Check formatting, lints on both targets, documentation, licences and sources of the dependencies
+    /// Check formatting and documents, lints on both targets, documentation, licences and sources of the dependencies
     Lint,
     /// Remove target/ and what this repository put into the user's cache folder
     Clean,

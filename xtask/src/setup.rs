@@ -12,7 +12,7 @@ use crate::{
 pub fn run(steps: &mut Steps) -> Result<()> {
     Toolchain::find(steps, Flavour::Ship)?;
     Toolchain::find(steps, Flavour::Stable)?.add_clippy(steps)?;
-    for tool in tools::OF_TESTS.iter().chain([&tools::CARGO_DENY]) {
+    for tool in tools::OF_TESTS.iter().chain([&tools::CARGO_DENY, &tools::RUMDL]) {
         eprintln!("{}", tool.path(steps)?.display());
     }
     Ok(())

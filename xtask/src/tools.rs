@@ -39,6 +39,9 @@ enum Source {
 pub const CARGO_DENY: Tool =
     Tool { name: "cargo-deny", version: "0.20.2", source: Source::Crates, hint: "once, about 2 min" };
 
+/// Reads Markdown, and wraps it.
+pub const RUMDL: Tool = Tool { name: "rumdl", version: "0.3.0", source: Source::Python, hint: "once, about 10 s" };
+
 /// Renders the manifests. 5.8.3 wants Go 1.27.
 pub const KUSTOMIZE: Tool = Tool {
     name: "kustomize",
@@ -156,7 +159,7 @@ mod tests {
 
     #[test]
     fn every_python_tool_has_its_lock_file_and_no_other_is_there() {
-        let python = OF_TESTS.iter().filter(|tool| matches!(tool.source, Source::Python));
+        let python = OF_TESTS.iter().chain([&RUMDL]).filter(|tool| matches!(tool.source, Source::Python));
         let mut expected: Vec<_> = python.map(|tool| format!("{}-{}.txt", tool.name, tool.version)).collect();
         let folder = fs::read_dir(project::root().join("xtask/locks")).unwrap();
         let mut found: Vec<_> = folder.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
