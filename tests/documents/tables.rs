@@ -104,7 +104,7 @@ fn the_runtimes_page_has_its_flags() {
 
 #[test]
 fn the_shims_page_has_every_environment_variable() {
-    let source = fs::read_to_string("shim/src/settings.rs").expect("the shim's settings");
+    let source = fs::read_to_string("shim/src/environment.rs").expect("the shim's settings");
     let quoted = Regex::new(r#""((?:SPIN|HTTPSERVER)_[A-Z_]+)""#).expect("a valid pattern");
     let read: BTreeSet<_> = quoted.captures_iter(&source).map(|found| found[1].to_owned()).collect();
     let told = names("shim/README.md", "What an image and its pod say");
