@@ -152,4 +152,4 @@ fn number(value: &str, limit: u64) -> Option<u64> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -7,7 +7,7 @@ fn faults_of(name: &'static str, value: &str) -> Vec<String> {
 }
 
 /// Name and default of every variable.
-const DEFAULTS: [(&str, &str); ALL.len()] = [
+pub(crate) const DEFAULTS: [(&str, &str); ALL.len()] = [
     (VERSION.name, VERSION.default),
     (LOG_LEVEL.name, LOG_LEVEL.default),
     (LOG_FORMAT.name, LOG_FORMAT.default),
@@ -26,7 +26,7 @@ fn each_variable_accepts_its_default_and_may_be_missing() {
 #[test]
 fn accepted_and_refused_values_on_both_sides_of_each_limit() {
     let long = |length| "v".repeat(length);
-    let cases: [(&'static str, &[&str], &[&str]); 7] = [
+    let cases: [(&'static str, &[&str], &[&str]); ALL.len()] = [
         (
             "version",
             &["v", "v1.2.3-rc.1+build", "!~", &long(128)],
