@@ -9,25 +9,33 @@ use std::time::Duration;
 /// The longest wait: below the patience of any proxy, and what one request may occupy an instance for.
 const LIMIT: Duration = Duration::from_secs(10);
 
-/// Waits, then answers 200.
+/// Waits, then answers 200 and how long it was.
 pub fn handle(context: &Context) -> Result<Answer, Problem> {
     let text = context.parameter;
-    let Some(wait) = seconds(text).filter(|wait| *wait <= LIMIT) else {
+    let Some(wait) = seconds(text) else {
         let accepted = "accepted is a decimal number of seconds from 0 to 10, such as 2 or 0.25";
         return Err(Problem::bad_request(format!("{} is no delay; {accepted}", quoted(text))));
     };
     Ok(Answer::text(StatusCode::OK, format!("waited {text} s")).after(wait))
 }
 
-/// Digits, and up to nine more after a point: no sign, no exponent, no infinity, and nothing lost to rounding.
+/// A wait of at most [`LIMIT`]: digits, and any number more after a point; no sign, no exponent, no infinity.
+///
+/// The clock knows nanoseconds. What is finer is cut, so that a number that a program prints in full is a delay as well, but it
+/// counts for the limit.
 fn seconds(text: &str) -> Option<Duration> {
+    /// Digits of a nanosecond.
+    const RESOLUTION: usize = 9;
     let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
     let digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
-    if !digits(whole) || !digits(fraction) || fraction.len() > 9 {
+    if !digits(whole) || !digits(fraction) {
         return None;
     }
-    let nanos = Duration::from_nanos(format!("{fraction:0<9}").parse().ok()?);
-    Some(Duration::from_secs(whole.parse().ok()?).saturating_add(nanos))
+    let (nanos, finer) = fraction.split_at(fraction.len().min(RESOLUTION));
+    let nanos = Duration::from_nanos(format!("{nanos:0<RESOLUTION$}").parse().ok()?);
+    let wait = Duration::from_secs(whole.parse().ok()?).saturating_add(nanos);
+    let is_exact = finer.bytes().all(|digit| digit == b'0');
+    (wait < LIMIT || wait == LIMIT && is_exact).then_some(wait)
 }
 
 #[cfg(test)]
@@ -45,21 +53,54 @@ mod tests {
             ("10", 10_000),
             ("10.000", 10_000),
             ("9.999", 9999),
+            ("00000000000000000000000000001.50000000000000000000000000000", 1500),
         ] {
             let answer = get(&format!("/delay/{text}?ignored"));
             assert_eq!((answer.status(), answer.wait), (200, Duration::from_millis(millis)), "{text}");
             assert_eq!(answer.body(), format!("waited {text} s"));
         }
-        assert_eq!(seconds("0.000000001"), Some(Duration::from_nanos(1)));
+    }
+
+    #[test]
+    fn digits_beyond_nanoseconds_are_cut() {
+        let zeros = "0".repeat(60_000);
+        for (text, nanos) in [
+            ("0.000000001", 1),
+            ("0.0000000019", 1),
+            ("0.25556701615862437", 255_567_016),
+            ("4.771643926499766", 4_771_643_926),
+            ("9.9999999999999999", 9_999_999_999),
+            (&format!("10.{zeros}"), 10_000_000_000),
+        ] {
+            let answer = get(&format!("/delay/{text}"));
+            assert_eq!((answer.status(), answer.wait), (200, Duration::from_nanos(nanos)), "{text}");
+        }
     }
 
     #[test]
     fn what_is_no_delay_is_refused_at_once() {
         let huge = "9".repeat(60_000);
-        let precise = format!("1.{}", "0".repeat(60_000));
-        let malformed =
-            ["", "-1", "-0", "+1", "NaN", "inf", "1e9", "1e-9", ".5", "5.", ".", "1.2.3", "1,5", "0x1", "%31", "ten"];
-        let too_long = ["10.001", "10.000000001", "11", "18446744073709551616", &huge, &precise];
+        let barely = format!("10.{}1", "0".repeat(60_000));
+        let malformed = [
+            "",
+            "-1",
+            "-0",
+            "+1",
+            "NaN",
+            "inf",
+            "1e9",
+            "1e-9",
+            ".5",
+            "5.",
+            ".",
+            "1.2.3",
+            "1,5",
+            "0x1",
+            "%31",
+            "ten",
+            "1.2345678901x",
+        ];
+        let too_long = ["10.001", "10.000000001", "11", "18446744073709551616", "10.0000000001", &huge, &barely];
         for text in malformed.iter().chain(&too_long) {
             let answer = get(&format!("/delay/{text}"));
             let detail = answer.detail(400);
