@@ -24,7 +24,21 @@ pub enum Body {
     /// This text.
     Text(Cow<'static, str>),
     /// The body of the request, passed on as it arrives.
-    Echo,
+    Echo(Announced),
+}
+
+/// How many bytes a body that is passed on will have, where the request's head says so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Announced(pub Option<u64>);
+
+impl Announced {
+    /// Whether a body is whole of which `passed` bytes were passed on until one of its ends was closed.
+    ///
+    /// A host may close the output as soon as it has all bytes that were announced (Spin does), so an open output is not asked
+    /// for then. Without a length, only the output tells which end it was: if that still takes bytes, the request's body ended.
+    pub fn is_whole(self, passed: u64, output_is_open: impl FnOnce() -> bool) -> bool {
+        self.0 == Some(passed) || output_is_open()
+    }
 }
 
 impl Answer {
@@ -62,5 +76,28 @@ impl Answer {
     /// The same, sent after a wait.
     pub fn after(self, wait: Duration) -> Self {
         Self { wait, ..self }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_with_all_announced_bytes_is_whole_though_its_output_is_closed() {
+        for length in [0, 1, u64::MAX] {
+            assert!(Announced(Some(length)).is_whole(length, || false), "{length}");
+        }
+    }
+
+    #[test]
+    fn a_body_whose_output_was_closed_early_is_not_whole() {
+        assert!(!Announced(Some(2)).is_whole(1, || false));
+        assert!(!Announced(None).is_whole(1, || false));
+    }
+
+    #[test]
+    fn a_body_that_ended_before_its_output_is_whole() {
+        assert!(Announced(None).is_whole(1, || true));
     }
 }

@@ -5,7 +5,7 @@
 
 mod allocator;
 
-use crate::{Answer, Body, Completion, Host, Received, respond};
+use crate::{Announced, Answer, Body, Completion, Host, Received, respond};
 use http::{HeaderMap, Response};
 use spin_sdk::variables;
 use std::time::Duration;
@@ -102,7 +102,7 @@ fn send(request: &IncomingRequest, response: Response<Body>, out: ResponseOutpar
             (0, None)
         }
         Body::Text(text) => send_text(text.as_bytes(), response, out),
-        Body::Echo => echo(request, response, out),
+        Body::Echo(announced) => echo(request, announced, response, out),
     }
 }
 
@@ -147,7 +147,7 @@ fn send_text(text: &[u8], response: OutgoingResponse, out: ResponseOutparam) -> 
 
 /// Passes the request's body on as it arrives and as the client takes it: the host holds one piece at a time, the component
 /// none. A body that breaks off is dropped unfinished, so that the client does not take it for the whole.
-fn echo(request: &IncomingRequest, response: OutgoingResponse, out: ResponseOutparam) -> Sent {
+fn echo(request: &IncomingRequest, announced: Announced, response: OutgoingResponse, out: ResponseOutparam) -> Sent {
     let body = response.body().expect("the body is taken once");
     let output = body.write().expect("the stream is taken once");
     let upload = request.consume().expect("the upload is taken once");
@@ -161,8 +161,8 @@ fn echo(request: &IncomingRequest, response: OutgoingResponse, out: ResponseOutp
         }
     };
     let error = match end {
-        // Either end may be the closed one: if the output is not, the upload is complete.
-        StreamError::Closed if output.check_write().is_ok() => {
+        // Either end may be the closed one.
+        StreamError::Closed if announced.is_whole(bytes, || output.check_write().is_ok()) => {
             drop(output);
             finish(body)
         }

@@ -27,7 +27,7 @@ mod testing;
 #[cfg(test)]
 mod tests;
 
-pub use answer::{Answer, Body};
+pub use answer::{Announced, Answer, Body};
 pub use middleware::access_log::{AccessLog, Completion};
 pub use received::Received;
 
