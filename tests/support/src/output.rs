@@ -7,7 +7,7 @@ use std::thread;
 
 use crate::PATIENCE;
 
-/// The lines that a process has printed on one of its streams so far; a clone sees the same lines.
+/// The lines that a process has printed so far, on one of its streams or on both; a clone sees the same lines.
 #[derive(Clone, Default)]
 pub struct Output {
     shared: Arc<(Mutex<State>, Condvar)>,
@@ -16,24 +16,31 @@ pub struct Output {
 #[derive(Default)]
 struct State {
     lines: Vec<String>,
-    ended: bool,
+    /// How many streams have not ended.
+    open: usize,
 }
 
 impl Output {
     /// Collects what comes out of `stream`, on a thread of its own that ends with the stream.
     pub fn collect(stream: impl Read + Send + 'static) -> Self {
         let output = Self::default();
-        let collector = output.clone();
+        output.follow(stream);
+        output
+    }
+
+    /// Collects what comes out of `stream` as well; it has ended when all its streams have.
+    pub(crate) fn follow(&self, stream: impl Read + Send + 'static) {
+        let collector = self.clone();
+        collector.lock().open += 1;
         thread::spawn(move || {
             // `split` and not `lines`: a line that is not UTF-8 is worth showing, too.
             for line in BufReader::new(stream).split(b'\n').map_while(Result::ok) {
                 collector.lock().lines.push(String::from_utf8_lossy(&line).into_owned());
                 collector.shared.1.notify_all();
             }
-            collector.lock().ended = true;
+            collector.lock().open -= 1;
             collector.shared.1.notify_all();
         });
-        output
     }
 
     /// All lines so far.
@@ -53,14 +60,14 @@ impl Output {
 
     /// Waits until `found` finds what it looks for; `None` if it has not when the stream ends or within [`PATIENCE`].
     pub fn wait_for<T>(&self, found: impl Fn(&[String]) -> Option<T>) -> Option<T> {
-        let undecided = |state: &mut State| !state.ended && found(&state.lines).is_none();
+        let undecided = |state: &mut State| state.open > 0 && found(&state.lines).is_none();
         let waited = self.shared.1.wait_timeout_while(self.lock(), PATIENCE, undecided);
         found(&waited.unwrap_or_else(PoisonError::into_inner).0.lines)
     }
 
     /// Waits until the stream has ended, and returns all of it.
     pub(crate) fn to_end(&self) -> String {
-        let waited = self.shared.1.wait_timeout_while(self.lock(), PATIENCE, |state| !state.ended);
+        let waited = self.shared.1.wait_timeout_while(self.lock(), PATIENCE, |state| state.open > 0);
         waited.unwrap_or_else(PoisonError::into_inner).0.lines.iter().map(|line| format!("{line}\n")).collect()
     }
 

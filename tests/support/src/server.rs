@@ -25,9 +25,9 @@ pub struct Server {
     child: Child,
     launch: Launch,
     address: SocketAddr,
-    /// What it has printed on stdout: the guest's output.
+    /// What it has printed on stdout: the guest's output. For Spin, what it has printed on either stream.
     pub stdout: Output,
-    /// What it has printed on stderr: the guest's errors and the runtime's own messages.
+    /// What it has printed on stderr: the guest's errors and the runtime's own messages. For Spin, the same as `stdout`.
     pub stderr: Output,
     _folder: TempDir,
 }
@@ -37,7 +37,15 @@ impl Server {
     pub(crate) fn start(mut command: Command, folder: TempDir, launch: Launch) -> Self {
         let mut child = command.spawn().unwrap_or_else(|error| panic!("cannot start {command:?}: {error}"));
         let stdout = Output::collect(child.stdout.take().expect("piped"));
-        let stderr = Output::collect(child.stderr.take().expect("piped"));
+        let errors = child.stderr.take().expect("piped");
+        let stderr = match launch {
+            Launch::Embedded => Output::collect(errors),
+            // It prints its address on stdout, and what the guest prints on either stream on stderr.
+            Launch::Spin(_) => {
+                stdout.follow(errors);
+                stdout.clone()
+            }
+        };
         // Not an address yet; the handle exists before the wait so that a failed start ends the process, too.
         let address = SocketAddr::from(([0, 0, 0, 0], 0));
         let mut server = Self { child, launch, address, stdout, stderr, _folder: folder };
@@ -45,14 +53,10 @@ impl Server {
         server
     }
 
-    /// Waits for the line that tells the address: on stderr from our runtime, on stdout from Spin.
+    /// Waits for the line that tells the address.
     #[track_caller]
     fn announced(&mut self) -> SocketAddr {
-        let stream = match self.launch {
-            Launch::Embedded => &self.stderr,
-            Launch::Spin(_) => &self.stdout,
-        };
-        let line = stream.line_with("Serving http");
+        let line = self.stderr.line_with("Serving http");
         let (_, authority) = line.split_once("://").expect("the line has a URL");
         let authority = authority.split(['/', ' ']).next().unwrap_or_default();
         authority.parse().unwrap_or_else(|_| panic!("no socket address in {line:?}"))
