@@ -49,8 +49,7 @@ pub struct Expected {
     pub status: Option<u16>,
     #[serde(default)]
     pub fields: BTreeMap<String, String>,
-    #[serde(default)]
-    pub absent: Vec<String>,
+    pub absent: Option<Vec<String>>,
     pub body: Option<String>,
     pub json: Option<Value>,
     pub log: Option<Log>,
@@ -134,8 +133,7 @@ impl Case {
         let mut expected = self.expect.clone();
         if let Some(instead) = self.on.get(kind).and_then(|difference| difference.expect.clone()) {
             expected.fields.extend(instead.fields);
-            expected.absent.retain(|name| !expected.fields.contains_key(name));
-            expected.absent.extend(instead.absent);
+            expected.absent = instead.absent.or(expected.absent);
             expected.status = instead.status.or(expected.status);
             expected.body = instead.body.or(expected.body);
             expected.json = instead.json.or(expected.json);
