@@ -18,13 +18,20 @@ struct Defect {
     message: &'static str,
 }
 
-const DEFECTS: [Defect; 14] = [
+const DEFECTS: [Defect; 15] = [
     Defect {
         name: "`annotation:` instead of `annotations:`",
         overlay: "local",
         change: ["  annotations:\n    traefik", "  annotation:\n    traefik"],
         refused_by: tools::kubernetes_validate,
         message: "'annotation' was unexpected",
+    },
+    Defect {
+        name: "a kind that does not exist",
+        overlay: "local",
+        change: ["kind: PodDisruptionBudget", "kind: PodDisruptionsBudget"],
+        refused_by: tools::kubernetes_validate,
+        message: "schema for kind PodDisruptionsBudget",
     },
     Defect {
         name: "the Ingress in another namespace than its Service",
