@@ -12,3 +12,4 @@ pub mod image;
 mod layer;
 pub mod product;
 pub mod registry;
+mod revision;

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
-use std::process::Command;
 
 use anyhow::{Context, Result};
 use oci_spec::image::{
@@ -12,12 +11,16 @@ use oci_spec::image::{
 };
 
 use crate::image::{File, Image};
+use crate::revision::{git, revision};
 
 /// The files of the image, relative to the repository as to the image's root: `spin.toml` names the component by its path.
 pub const FILES: [&str; 3] = ["runtime-config.toml", "spin.toml", "target/wasm32-wasip2/release/httpserver.wasm"];
 
 /// Readable by the user that a pod runs as, whoever that is; writable by nobody.
 const MODE: u32 = 0o444;
+
+/// Digits of a commit in the label: all of them.
+const DIGITS: usize = 40;
 
 /// A component has no entrypoint: the shims want any, and Spin's documentation this one.
 const COMMAND: &str = "/";
@@ -29,7 +32,7 @@ pub struct Provenance {
     pub version: String,
     /// The address of the sources, if they have one.
     pub source: Option<String>,
-    /// The commit, and whether something was changed since; none outside a git checkout.
+    /// The commit, and whether what the image is made of was changed since; none outside a git checkout.
     pub revision: Option<String>,
     /// When that commit was made (RFC 3339).
     pub created: Option<String>,
@@ -38,19 +41,12 @@ pub struct Provenance {
 impl Provenance {
     /// What git knows about the checkout in `root`. `source` is used where the checkout came from no public address.
     pub fn of_checkout(root: &Path, version: String, source: Option<String>) -> Self {
-        let git = |arguments: &[&str]| {
-            let output = Command::new("git").arg("-C").arg(root).args(arguments).output().ok()?;
-            output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
-        };
-        let changed =
-            git(&["status", "--porcelain", "--untracked-files=no"]).is_some_and(|changes| !changes.is_empty());
-        let revision = git(&["rev-parse", "HEAD"]);
-        let origin = git(&["remote", "get-url", "origin"]).filter(|url| url.starts_with("https://"));
+        let origin = git(root, &["remote", "get-url", "origin"]).filter(|url| url.starts_with("https://"));
         Self {
             version,
             source: source.or(origin),
-            revision: revision.map(|commit| if changed { commit + "-dirty" } else { commit }),
-            created: git(&["show", "--no-patch", "--format=%cI"]),
+            revision: revision(root, DIGITS),
+            created: git(root, &["show", "--no-patch", "--format=%cI"]),
         }
     }
 }

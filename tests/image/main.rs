@@ -10,7 +10,7 @@ use std::process::{Command, Output};
 use registry::{PASSWORD, Registry, USER};
 use serde_json::Value;
 use tempfile::TempDir;
-use test_support::artifacts;
+use test_support::{App, artifacts};
 
 /// Bytes of the archive: every node that a pod comes to pulls it.
 const SIZE: u64 = 200_000;
@@ -22,6 +22,8 @@ const FILES: [&str; 3] = ["runtime-config.toml", "spin.toml", "target/wasm32-was
 fn make(folder: &TempDir, arguments: &[&str]) -> Output {
     let mut command = Command::new(artifacts::tool("image"));
     command.arg("--output").arg(folder.path().join("image.tar")).args(arguments);
+    // Cargo gives tests what the build script said, which would stand for what git says.
+    command.env_remove("HTTPSERVER_GIT_COMMIT");
     command.env("DOCKER_CONFIG", folder.path()).output().expect("it runs")
 }
 
@@ -83,6 +85,57 @@ fn another_program_reads_it_for_both_platforms() {
     }
     let config = inspect(&["--config", &archive]);
     assert_eq!(config["config"]["Cmd"], Value::from(vec!["/"]));
+}
+
+/// The label that says which commit the image of the repository in `root` was made of.
+#[track_caller]
+fn revision(root: &Path) -> String {
+    let folder = folder();
+    made(&folder, &["--root", root.to_str().expect("text")]);
+    let config = inspect(&["--config", &format!("oci-archive:{}/image.tar", folder.path().display())]);
+    config["config"]["Labels"]["org.opencontainers.image.revision"].as_str().expect("a label").to_owned()
+}
+
+#[test]
+fn the_label_names_the_commit_that_the_server_names() {
+    let server = App::shipped().start();
+    let version = server.get("/version").json();
+    let (commit, label) = (version["git_commit"].as_str().expect("text"), revision(Path::new(".")));
+    let (short, long) = (commit.trim_end_matches("-dirty"), label.trim_end_matches("-dirty"));
+    assert!(long.starts_with(short), "{commit} and {label}");
+    assert_eq!(commit.ends_with("-dirty"), label.ends_with("-dirty"), "{commit} and {label}");
+}
+
+#[test]
+fn only_what_the_image_is_made_of_makes_it_dirty() {
+    let root = folder();
+    let write = |name: &str, content: &str| {
+        let path = root.path().join(name);
+        fs::create_dir_all(path.parent().expect("it is in a folder")).expect("a temporary folder takes folders");
+        fs::write(path, content).expect("a temporary folder takes files");
+    };
+    let git = |arguments: &[&str]| {
+        let identity = ["-c", "user.name=test", "-c", "user.email=test@example.com"];
+        let output = Command::new("git").arg("-C").arg(root.path()).args(identity).args(arguments).output();
+        assert!(output.as_ref().is_ok_and(|output| output.status.success()), "git {arguments:?}: {output:?}");
+    };
+    for file in FILES.iter().chain(&["README.md", "src/lib.rs"]) {
+        write(file, "before");
+    }
+    git(&["init", "--quiet"]);
+    git(&["add", "."]);
+    git(&["commit", "--quiet", "--message", "all"]);
+    let clean = revision(root.path());
+    assert_eq!(clean.len(), 40, "{clean}");
+
+    write("README.md", "after");
+    assert_eq!(revision(root.path()), clean, "a file that is not in the image");
+    for source in ["src/lib.rs", "src/new.rs", "spin.toml"] {
+        write(source, "after");
+        assert_eq!(revision(root.path()), format!("{clean}-dirty"), "{source}");
+        git(&["stash", "--quiet", "--include-untracked", "--", source]);
+    }
+    assert_eq!(revision(root.path()), clean);
 }
 
 #[test]
