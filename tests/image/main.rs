@@ -20,7 +20,7 @@ const FILES: [&str; 3] = ["runtime-config.toml", "spin.toml", "target/wasm32-was
 
 /// Makes the image in `folder`, whose `config.json` is Docker's configuration.
 fn make(folder: &TempDir, arguments: &[&str]) -> Output {
-    let mut command = Command::new(artifacts::tool("image"));
+    let mut command = Command::new(artifacts::image_tool());
     command.arg("--output").arg(folder.path().join("image.tar")).args(arguments);
     // Cargo gives tests what the build script said, which would stand for what git says.
     command.env_remove("HTTPSERVER_GIT_COMMIT");

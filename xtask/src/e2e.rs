@@ -61,7 +61,7 @@ pub fn run(steps: &mut Steps, arguments: &Arguments) -> Result<()> {
     for tool in [BUSYBOX, STRACE] {
         named.push((tool.variable(), tool.path(steps)?));
     }
-    named.push(("HTTPSERVER_IMAGE".to_owned(), archive.clone()));
+    named.push(("HTTPSERVER_IMAGE_ARCHIVE".to_owned(), archive.clone()));
     let options = Options { nodes: NODES, tools: cluster::tools(steps)? };
 
     // A cluster of before has another shim and other images.

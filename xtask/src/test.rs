@@ -31,7 +31,7 @@ pub fn run(steps: &mut Steps, arguments: &[OsString]) -> Result<()> {
         ("HTTPSERVER_GUEST", build::test_guest(steps, &stable)?),
         ("HTTPSERVER_BIN", programs.program("httpserver")),
         ("HTTPSERVER_SHIM", programs.program(shim::BINARY)),
-        ("HTTPSERVER_IMAGE", build::image_maker(steps)?),
+        ("HTTPSERVER_IMAGE_TOOL", build::image_maker(steps)?),
     ];
     let tools = tools(steps)?;
     let selections = || {

@@ -68,7 +68,7 @@ pub fn on_containerd_1_7(bed: &Bed) -> Result<String> {
         "--mount-proc",
     ]);
     alone.args(["bash", "-c", CONTAINERD_1_7, "containerd-1.7.sh"]).arg(root.path());
-    alone.arg(&containerd).arg(artifacts::tool("image")).arg(IMAGE).arg(artifacts::tool("busybox"));
+    alone.arg(&containerd).arg(artifacts::image_archive()).arg(IMAGE).arg(artifacts::tool("busybox"));
     let output = alone.env("PATH", path).output()?;
     let said = String::from_utf8_lossy(&output.stdout);
     ensure!(output.status.success(), "{}: {said}{}", output.status, String::from_utf8_lossy(&output.stderr));

@@ -29,6 +29,16 @@ pub fn guest() -> PathBuf {
     required("HTTPSERVER_GUEST")
 }
 
+/// The program that makes images.
+pub fn image_tool() -> PathBuf {
+    required("HTTPSERVER_IMAGE_TOOL")
+}
+
+/// The image under test, as an archive.
+pub fn image_archive() -> PathBuf {
+    required("HTTPSERVER_IMAGE_ARCHIVE")
+}
+
 /// A tool that only tests use: `kube-score`.
 pub fn tool(name: &str) -> PathBuf {
     required(&format!("HTTPSERVER_{}", name.to_uppercase().replace('-', "_")))
