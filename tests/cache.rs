@@ -1,12 +1,47 @@
 //! The compiled-code cache: machine code is loaded only if it is provably our own; all else is thrown away and made again.
 
 use std::fs::{self, Permissions};
-use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
+use libtest_mimic::{Arguments, Completion, Trial};
 use rustix::process::geteuid;
 use test_support::App;
+
+/// The tests by name. A function that is not here is unused, which the compiler says.
+macro_rules! tests {
+    ($($name:ident)*) => { [$((stringify!($name), $name as fn())),*] };
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::from_args();
+    let tests = tests![
+        an_entry_is_made_once_and_nobody_else_can_write_to_it
+        another_component_has_another_entry
+        a_truncated_entry_is_made_again
+        an_entry_with_one_flipped_bit_is_made_again
+        an_entry_that_others_may_write_to_is_made_again
+        an_entry_that_is_a_link_is_made_again
+        a_folder_that_others_may_write_to_is_not_used
+        without_a_home_there_is_no_cache_and_no_complaint
+        home_has_a_cache_where_xdg_cache_home_does_not_name_another
+        a_folder_that_cannot_be_written_to_is_a_warning
+    ];
+    let needs_root = tests![an_entry_of_another_user_is_made_again];
+    let not_run = (!geteuid().is_root()).then_some("not run: only root can give a file away");
+    let mut trials: Vec<_> = tests.map(|(name, test)| Trial::test(name, move || Ok(test()))).into();
+    trials.extend(needs_root.map(|(name, test)| {
+        Trial::ignorable_test(name, move || match not_run {
+            Some(reason) => Ok(Completion::ignored_with(reason)),
+            None => {
+                test();
+                Ok(Completion::Completed)
+            }
+        })
+    }));
+    libtest_mimic::run(&arguments, trials).exit_code()
+}
 
 /// A cache folder of the test's own, for one application.
 struct Cache {
@@ -88,7 +123,6 @@ fn set_mode(path: &Path, mode: u32) {
     fs::set_permissions(path, Permissions::from_mode(mode)).expect("our own");
 }
 
-#[test]
 fn an_entry_is_made_once_and_nobody_else_can_write_to_it() {
     let cache = Cache::new();
     let said = cache.serve();
@@ -100,7 +134,6 @@ fn an_entry_is_made_once_and_nobody_else_can_write_to_it() {
     assert_eq!(identity(&cache.entry()), made, "the second start uses what the first one made");
 }
 
-#[test]
 fn another_component_has_another_entry() {
     let cache = Cache::new();
     cache.serve();
@@ -112,12 +145,10 @@ fn another_component_has_another_entry() {
     assert_eq!(identity(&first), made);
 }
 
-#[test]
 fn a_truncated_entry_is_made_again() {
     assert_made_again(&[&|entry| truncate(entry, 0), &|entry| truncate(entry, 10_000)], "compiling again");
 }
 
-#[test]
 fn an_entry_with_one_flipped_bit_is_made_again() {
     // In the digest, in the middle of the code, and in its last byte.
     assert_made_again(
@@ -128,12 +159,10 @@ fn an_entry_with_one_flipped_bit_is_made_again() {
     );
 }
 
-#[test]
 fn an_entry_that_others_may_write_to_is_made_again() {
     assert_made_again(&[&|entry| set_mode(entry, 0o620), &|entry| set_mode(entry, 0o602)], "others may write");
 }
 
-#[test]
 fn an_entry_that_is_a_link_is_made_again() {
     let elsewhere = tempfile::tempdir().expect("a temporary folder");
     let target = elsewhere.path().join("code");
@@ -146,21 +175,13 @@ fn an_entry_that_is_a_link_is_made_again() {
     assert!(target.is_file(), "the link is removed and not what it points to");
 }
 
-#[test]
 fn an_entry_of_another_user_is_made_again() {
     /// Nobody's.
     const OTHER: u32 = 65_534;
-    if !geteuid().is_root() {
-        // Past the test harness, which shows nothing of a test that passes.
-        writeln!(io::stderr(), "not run: an entry of another user: only root can give a file away")
-            .expect("a terminal or a log");
-        return;
-    }
     let give_away = |entry: &Path| chown(entry, Some(OTHER), None).expect("root may");
     assert_made_again(&[&give_away], "belongs to user 65534");
 }
 
-#[test]
 fn a_folder_that_others_may_write_to_is_not_used() {
     let cache = Cache::new();
     cache.serve();
@@ -176,7 +197,6 @@ fn a_folder_that_others_may_write_to_is_not_used() {
     }
 }
 
-#[test]
 fn without_a_home_there_is_no_cache_and_no_complaint() {
     let app = App::guest().without_env("XDG_CACHE_HOME");
     let folder = app.folder();
@@ -187,7 +207,6 @@ fn without_a_home_there_is_no_cache_and_no_complaint() {
     assert!(!server.stderr.to_string().contains("httpserver:"), "{}", server.stderr);
 }
 
-#[test]
 fn home_has_a_cache_where_xdg_cache_home_does_not_name_another() {
     let home = tempfile::tempdir().expect("a temporary folder");
     let server = App::guest().without_env("XDG_CACHE_HOME").env("HOME", home.path()).start();
@@ -195,7 +214,6 @@ fn home_has_a_cache_where_xdg_cache_home_does_not_name_another() {
     assert_eq!(fs::read_dir(home.path().join(".cache/httpserver/compiled")).expect("it was made").count(), 1);
 }
 
-#[test]
 fn a_folder_that_cannot_be_written_to_is_a_warning() {
     // The kernel's own, where also root makes no folder.
     let server = App::guest().env("XDG_CACHE_HOME", "/proc").start();
