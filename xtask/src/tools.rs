@@ -50,16 +50,13 @@ pub const KUSTOMIZE: Tool = Tool {
     hint: "once, about 20 s",
 };
 
-/// Opinions on manifests: probes, resources, spread.
+/// Opinions on manifests: probes, resources, users, spread.
 const KUBE_SCORE: Tool = Tool {
     name: "kube-score",
     version: "v1.20.0",
     source: Source::Go("github.com/zegl/kube-score/cmd/kube-score"),
     hint: "once, about 40 s",
 };
-
-/// Opinions on manifests: security.
-const CHECKOV: Tool = Tool { name: "checkov", version: "3.3.30", source: Source::Python, hint: "once, about 30 s" };
 
 /// The schemas of Kubernetes' resources, version by version.
 const KUBERNETES_VALIDATE: Tool =
@@ -89,8 +86,7 @@ pub const STRACE: Tool =
     Tool { name: "strace", version: "debian", source: Source::Debian(&["strace", "libunwind8"]), hint: "once" };
 
 /// What the tests need, each in the environment variable that [`Tool::variable`] names.
-pub const OF_TESTS: [Tool; 7] =
-    [KUSTOMIZE, KUBE_SCORE, CHECKOV, KUBERNETES_VALIDATE, HADOLINT, DOCKER_REGISTRY, SKOPEO];
+pub const OF_TESTS: [Tool; 6] = [KUSTOMIZE, KUBE_SCORE, KUBERNETES_VALIDATE, HADOLINT, DOCKER_REGISTRY, SKOPEO];
 
 impl Tool {
     /// The environment variable by which the tests get its path: `HTTPSERVER_KUBE_SCORE`.

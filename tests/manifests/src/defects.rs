@@ -18,7 +18,7 @@ struct Defect {
     message: &'static str,
 }
 
-const DEFECTS: [Defect; 15] = [
+const DEFECTS: [Defect; 19] = [
     Defect {
         name: "`annotation:` instead of `annotations:`",
         overlay: "local",
@@ -139,8 +139,36 @@ const DEFECTS: [Defect; 15] = [
         name: "privilege escalation",
         overlay: "production",
         change: ["allowPrivilegeEscalation: false", "allowPrivilegeEscalation: true"],
-        refused_by: tools::checkov,
-        message: "CKV_K8S_20",
+        refused_by: rules::check,
+        message: "the container httpserver can gain rights: allowPrivilegeEscalation is not false",
+    },
+    Defect {
+        name: "a capability",
+        overlay: "production",
+        change: ["            drop:\n            - ALL\n", "            add: [NET_RAW]\n            drop: [ALL]\n"],
+        refused_by: rules::check,
+        message: "adds Some([\"NET_RAW\"]); expected ALL and none",
+    },
+    Defect {
+        name: "the network of the node",
+        overlay: "production",
+        change: ["      runtimeClassName:", "      hostNetwork: true\n      runtimeClassName:"],
+        refused_by: rules::check,
+        message: "the pod shares a namespace of the node",
+    },
+    Defect {
+        name: "a key to the API server",
+        overlay: "production",
+        change: ["      automountServiceAccountToken: false\n      containers", "      containers"],
+        refused_by: rules::check,
+        message: "the pod gets a key to the API server",
+    },
+    Defect {
+        name: "a namespace that admits any pod",
+        overlay: "local",
+        change: ["security.kubernetes.io/enforce: restricted", "security.kubernetes.io/enforce: privileged"],
+        refused_by: rules::check,
+        message: "expected restricted",
     },
 ];
 

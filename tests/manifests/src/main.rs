@@ -43,7 +43,6 @@ fn trials_of(rendering: &Arc<Rendering>) -> Vec<Trial> {
         ("kustomize", |_| Ok(())),
         ("kubernetes-validate", tools::kubernetes_validate),
         ("kube-score", tools::kube_score),
-        ("checkov", tools::checkov),
         ("rules", rules::check),
     ];
     if rendering.name.starts_with("overlays/") {

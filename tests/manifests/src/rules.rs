@@ -4,6 +4,7 @@ mod exec;
 mod labels;
 mod references;
 mod routes;
+mod security;
 mod variables;
 mod workload;
 
@@ -15,8 +16,15 @@ type Faults = Result<Vec<String>, String>;
 /// Every rule; all faults in one message.
 pub fn check(rendered: &str) -> Result<(), String> {
     let objects = Objects::parse(rendered)?;
-    let rules: [fn(&Objects) -> Faults; 6] =
-        [references::check, routes::check, variables::check, workload::check, exec::check, labels::check];
+    let rules: [fn(&Objects) -> Faults; 7] = [
+        references::check,
+        routes::check,
+        variables::check,
+        workload::check,
+        security::check,
+        exec::check,
+        labels::check,
+    ];
     let mut faults = Vec::new();
     for rule in rules {
         faults.extend(rule(&objects)?);

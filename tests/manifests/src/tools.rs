@@ -26,16 +26,6 @@ const KUBE_SCORE_EXCEPTIONS: [(&str, &str); 3] = [
 /// One replica, on purpose.
 const LOCAL: (&str, &str) = ("--ignore-test", "deployment-replicas");
 
-/// What checkov would have otherwise, and why it does not get it.
-const CHECKOV_EXCEPTIONS: [&str; 3] = [
-    // CPU limits: as for kube-score.
-    "CKV_K8S_11",
-    // Image pull policy `Always`: as for kube-score.
-    "CKV_K8S_15",
-    // Image by digest: whoever deploys gives one, by `cargo xtask manifests --image NAME@DIGEST`.
-    "CKV_K8S_43",
-];
-
 /// Strictly against the schemas of each version: a misspelled field is an error, and so is a kind without a schema.
 pub fn kubernetes_validate(rendered: &str) -> Result<(), String> {
     let documents: Vec<_> = rendered.split("\n---\n").filter(|document| !document.contains(GATEWAY_API)).collect();
@@ -64,15 +54,6 @@ pub fn kube_score(rendered: &str) -> Result<(), String> {
         .map_err(|output| output.lines().filter(|line| !line.starts_with("[OK]")).collect::<Vec<_>>().join("\n"))
 }
 
-/// No finding.
-pub fn checkov(rendered: &str) -> Result<(), String> {
-    let mut command = Command::new(artifacts::tool("checkov"));
-    // Without downloads it only lacks links to documentation.
-    command.args(["--framework", "kubernetes", "--compact", "--quiet", "--skip-download", "--skip-check"]);
-    command.args([&CHECKOV_EXCEPTIONS.join(","), "--file"]);
-    run(command, rendered).map(drop)
-}
-
 fn is_single(rendered: &str) -> bool {
     let objects = Objects::parse(rendered).expect("kustomize writes YAML");
     objects.values().iter().any(|object| object["spec"]["replicas"] == 1)
@@ -83,8 +64,6 @@ fn run(mut command: Command, content: &str) -> Result<String, String> {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let file = folder.path().join("rendered.yaml");
     fs::write(&file, content).expect("a temporary folder takes files");
-    // checkov leaves a cache where temporary files go.
-    command.env("TMPDIR", folder.path());
     let output = command.arg(&file).output().map_err(|error| format!("cannot run {command:?}: {error}"))?;
     let printed = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
     if output.status.success() { Ok(printed) } else { Err(printed) }
