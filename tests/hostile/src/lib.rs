@@ -13,14 +13,18 @@ use test_cluster::image::{Content, Device, File, Image};
 
 pub use evil::{MARK, compile};
 
-/// busybox and devices of the node that everybody may open: `/disk`, `/mem` and `/kmsg`.
+/// busybox and devices of the node that everybody may open: `/disk`, `/mem`, `/kmsg` and `/fuse`.
 pub const DEVICES: &str = "localhost/hostile-devices:1";
 
 /// busybox and a library that glibc loads when it looks for the name of a user.
 pub const NAMES: &str = "localhost/hostile-names:1";
 
-/// busybox, and `/etc/passwd` is a pipe.
-pub const PASSWD_FIFO: &str = "localhost/hostile-passwd-fifo:1";
+/// busybox, and `/etc/passwd` is a link to [`VOLUME_PASSWD`], where a volume may have a pipe.
+pub const PASSWD_LINK: &str = "localhost/hostile-passwd-link:1";
+
+/// A file of a volume, seen from the container: it is not there yet when containerd itself reads the image's `/etc/passwd`,
+/// which would wait for ever for what writes into a pipe.
+pub const VOLUME_PASSWD: &str = "/volume/passwd";
 
 /// An application with the library of [`NAMES`].
 pub const APPLICATION_NAMES: &str = "localhost/hostile-application-names:1";
@@ -56,6 +60,9 @@ const MEM: Device = Device { major: 1, minor: 1 };
 /// `/dev/kmsg`
 const KMSG: Device = Device { major: 1, minor: 11 };
 
+/// `/dev/fuse`: the kernel itself asks for no capability, as it does for the two above.
+const FUSE: Device = Device { major: 10, minor: 229 };
+
 /// How a link gets out of a folder that is not the root: more steps up than any folder is deep.
 const UP: &str = "../../../../../../../../../../../..";
 
@@ -64,7 +71,12 @@ const UP: &str = "../../../../../../../../../../../..";
 /// # Errors
 /// If busybox cannot be read, as for all recipes with it.
 pub fn devices(busybox: &Path, disk: Device) -> Result<Image> {
-    let nodes = [("disk", Content::Block(disk)), ("mem", Content::Character(MEM)), ("kmsg", Content::Character(KMSG))];
+    let nodes = [
+        ("disk", Content::Block(disk)),
+        ("mem", Content::Character(MEM)),
+        ("kmsg", Content::Character(KMSG)),
+        ("fuse", Content::Character(FUSE)),
+    ];
     with_busybox(DEVICES, busybox, nodes.map(|(path, content)| File::new(path, 0o666, content)))
 }
 
@@ -76,12 +88,13 @@ pub fn names(busybox: &Path, library: &[u8]) -> Result<Image> {
     with_busybox(NAMES, busybox, evil::files(library))
 }
 
-/// [`PASSWD_FIFO`].
+/// [`PASSWD_LINK`].
 ///
 /// # Errors
 /// If busybox cannot be read.
-pub fn passwd_fifo(busybox: &Path) -> Result<Image> {
-    with_busybox(PASSWD_FIFO, busybox, [File::new("etc/passwd", 0o644, Content::Fifo)])
+pub fn passwd_link(busybox: &Path) -> Result<Image> {
+    let link = Content::Link(VOLUME_PASSWD.to_owned());
+    with_busybox(PASSWD_LINK, busybox, [File::new("etc/passwd", 0o777, link)])
 }
 
 /// [`APPLICATION_NAMES`]: `component` serves, and `library` is what [`compile`] made.
