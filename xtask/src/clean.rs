@@ -7,8 +7,8 @@ use anyhow::{Context, Result};
 use crate::project;
 
 /// What this repository's programs keep in the user's cache folder: the cluster's programs, the runtime's compiled
-/// components, our tools.
-const CACHED: [&str; 3] = ["cluster", "compiled", "tools"];
+/// components, our tools, the virtual machine's disk.
+const CACHED: [&str; 4] = ["cluster", "compiled", "tools", "vm"];
 
 /// Removes `target/` and the cache folder's entries, and says what and how much.
 pub fn run() -> Result<()> {

@@ -16,6 +16,7 @@ mod test;
 mod toolchain;
 mod tools;
 mod up;
+mod vm;
 
 use std::{ffi::OsString, process::ExitCode};
 
@@ -75,6 +76,11 @@ enum Command {
     },
     /// The application on a cluster of three nodes: shim, image and manifests, from apply to failure
     E2e(e2e::Arguments),
+    /// The shim on a machine with systemd, control groups of version 2 and AppArmor, which is emulated
+    Vm {
+        #[command(subcommand)]
+        action: vm::Action,
+    },
     /// Install what the other commands need: the Wasm toolchain and pinned tools
     Setup,
     /// Format the sources and wrap the documents
@@ -102,6 +108,7 @@ fn main() -> ExitCode {
         Command::Test { url: None, arguments } => test::run(&mut steps, &arguments),
         Command::Shim(arguments) => shim::run(&mut steps, &arguments),
         Command::E2e(arguments) => e2e::run(&mut steps, &arguments),
+        Command::Vm { action } => vm::run(&mut steps, action),
         Command::Setup => setup::run(&mut steps),
         Command::Fmt { check } => fmt::run(&mut steps, check),
         Command::Lint => lint::run(&mut steps),

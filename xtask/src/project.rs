@@ -36,8 +36,11 @@ pub const WITH_WASMTIME: &[&str] = &[RUNTIME, "httpserver-shim"];
 /// built from.
 pub const IMAGE_MAKER: &str = "httpserver-image";
 
+/// The package, and its program, with the cases of the virtual machine. By itself, since it needs the compiler of containerd's protocol.
+pub const CASES: &str = "test-vm";
+
 /// What has no wasmtime, by what one cargo command selects; the core of the component is tested there too.
-pub const WITHOUT_WASMTIME: &[&[&str]] = &[PLAIN, &[IMAGE_MAKER]];
+pub const WITHOUT_WASMTIME: &[&[&str]] = &[PLAIN, &[IMAGE_MAKER], &[CASES]];
 
 /// What needs nothing of the above.
 pub const PLAIN: &[&str] =

@@ -1,0 +1,47 @@
+//! The application by itself.
+
+use std::{
+    io::{Read, Write},
+    net::TcpStream,
+    time::Duration,
+};
+
+use anyhow::{Result, ensure};
+
+use crate::{images::APPLICATION, node::Node, pod::Container, wait::until};
+
+/// How long requests may still run when it is stopped; none does.
+pub const GRACE: Duration = Duration::from_secs(10);
+
+pub fn answers(node: &Node) -> Result<()> {
+    let pod = node.pod()?;
+    let container = pod.run(Container::of_component(APPLICATION, node.port()))?;
+    healthy(node)?;
+    let (is, wanted) = (container.cgroup()?, pod.cgroup_of(&container));
+    ensure!(is == wanted, "its cgroup is {is}, expected {wanted}");
+    let end = container.stop(GRACE)?;
+    ensure!(end.code == 0, "it ended with {} after SIGTERM: {}", end.code, end.log);
+    Ok(())
+}
+
+/// Waits until the application of this case answers `/healthz` with 200.
+pub fn healthy(node: &Node) -> Result<()> {
+    let mut last = String::new();
+    let found = until("the application answers", || {
+        last = status(node.port()).unwrap_or_else(|error| error.to_string());
+        Ok(last.starts_with("HTTP/1.1 ").then(|| last.clone()))
+    });
+    let status = found.map_err(|error| error.context(last))?;
+    ensure!(status.contains(" 200 "), "GET /healthz: {status}");
+    Ok(())
+}
+
+/// The first line of the answer.
+fn status(port: u16) -> std::io::Result<String> {
+    let mut connection = TcpStream::connect(("127.0.0.1", port))?;
+    connection.set_read_timeout(Some(Duration::from_secs(5)))?;
+    connection.write_all(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
+    let mut answer = String::new();
+    connection.read_to_string(&mut answer)?;
+    Ok(answer.lines().next().unwrap_or_default().to_owned())
+}

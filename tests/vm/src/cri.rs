@@ -1,0 +1,84 @@
+//! containerd's interface for the kubelet: the few calls that the cases make.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use k8s_cri::v1::{
+    ContainerConfig, ContainerStatus, ContainerStatusRequest, CreateContainerRequest, PodSandboxConfig,
+    RunPodSandboxRequest, StartContainerRequest, StopContainerRequest, runtime_service_client::RuntimeServiceClient,
+};
+use serde_json::Value;
+use tokio::{runtime::Runtime, time::timeout};
+use tonic::{
+    Response, Status,
+    transport::{Channel, Endpoint},
+};
+
+use crate::wait::PATIENCE;
+
+/// Where containerd listens, unless told otherwise.
+const SOCKET: &str = "unix:///run/containerd/containerd.sock";
+
+/// A connection to containerd.
+pub struct Cri {
+    runtime: Runtime,
+    client: RuntimeServiceClient<Channel>,
+}
+
+impl Cri {
+    /// Connects; systemd starts us when containerd is ready.
+    pub fn connect() -> Result<Self> {
+        let runtime = Runtime::new()?;
+        let channel = runtime.block_on(Endpoint::from_static(SOCKET).connect());
+        Ok(Self { client: RuntimeServiceClient::new(channel.context("no containerd")?), runtime })
+    }
+
+    /// `RunPodSandbox`: the id of the pod.
+    pub fn run_pod(&self, handler: String, config: PodSandboxConfig) -> Result<String> {
+        let request = RunPodSandboxRequest { config: Some(config), runtime_handler: handler };
+        let call = self.call("starting the pod", async |mut cri| cri.run_pod_sandbox(request).await);
+        Ok(call?.pod_sandbox_id)
+    }
+
+    /// `CreateContainer`: the id of the container.
+    pub fn create(&self, pod: &str, config: ContainerConfig, pod_config: PodSandboxConfig) -> Result<String> {
+        let request = CreateContainerRequest {
+            pod_sandbox_id: pod.to_owned(),
+            config: Some(config),
+            sandbox_config: Some(pod_config),
+        };
+        let call = self.call("creating the container", async |mut cri| cri.create_container(request).await);
+        Ok(call?.container_id)
+    }
+
+    /// `StartContainer`.
+    pub fn start(&self, container: &str) -> Result<()> {
+        let request = StartContainerRequest { container_id: container.to_owned() };
+        self.call("starting the container", async |mut cri| cri.start_container(request).await).map(drop)
+    }
+
+    /// `StopContainer`: SIGTERM, and SIGKILL after `grace`.
+    pub fn stop(&self, container: &str, grace: Duration) -> Result<()> {
+        let request =
+            StopContainerRequest { container_id: container.to_owned(), timeout: grace.as_secs().cast_signed() };
+        self.call("stopping the container", async |mut cri| cri.stop_container(request).await).map(drop)
+    }
+
+    /// `ContainerStatus`, and what containerd says beyond that.
+    pub fn status(&self, container: &str) -> Result<(ContainerStatus, Value)> {
+        let request = ContainerStatusRequest { container_id: container.to_owned(), verbose: true };
+        let answer = self.call("asking for the container", async |mut cri| cri.container_status(request).await)?;
+        let info = answer.info.get("info").map_or("null", String::as_str);
+        Ok((answer.status.context("a container has a status")?, serde_json::from_str(info)?))
+    }
+
+    fn call<T>(
+        &self,
+        what: &str,
+        call: impl AsyncFnOnce(RuntimeServiceClient<Channel>) -> Result<Response<T>, Status>,
+    ) -> Result<T> {
+        let answer = self.runtime.block_on(async { timeout(PATIENCE, call(self.client.clone())).await });
+        let answer = answer.with_context(|| format!("{what}: no answer within {} s", PATIENCE.as_secs()))?;
+        answer.map(Response::into_inner).map_err(|status| anyhow::anyhow!("{what}: {}", status.message()))
+    }
+}

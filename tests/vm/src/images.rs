@@ -1,0 +1,52 @@
+//! The images of the cases. They are made here and not before: one of them names this machine's disk by its numbers.
+
+use std::{fs, os::linux::fs::MetadataExt, path::Path, process::Command};
+
+use anyhow::{Context, Result, ensure};
+use test_cluster::image::{self, Device, Image};
+use test_hostile as hostile;
+
+/// What this run brought along.
+pub const SHARE: &str = "/usr/local/share";
+
+/// The application, with nothing wrong.
+pub const APPLICATION: &str = "localhost/application:1";
+
+/// Ordinary programs, with nothing wrong.
+pub const BUSYBOX: &str = "localhost/busybox:1";
+
+/// The disk that `/` is on, as the kernel numbers it.
+pub fn disk() -> Result<Device> {
+    let device = fs::metadata("/")?.st_dev();
+    Ok(Device { major: rustix::fs::major(device), minor: rustix::fs::minor(device) })
+}
+
+/// Makes the images and gives them to containerd.
+pub fn import() -> Result<()> {
+    let archive = Path::new("/var/tmp/images.tar");
+    image::archive(&all()?, archive)?;
+    for archive in [archive, &Path::new(SHARE).join("pause.tar")] {
+        let mut ctr = Command::new("ctr");
+        let output = ctr.args(["--namespace", "k8s.io", "images", "import"]).arg(archive).output()?;
+        ensure!(output.status.success(), "`ctr images import`: {}", String::from_utf8_lossy(&output.stderr).trim());
+    }
+    Ok(())
+}
+
+fn all() -> Result<Vec<Image>> {
+    let busybox = &Path::new(SHARE).join("busybox");
+    let read = |name: &str| fs::read(Path::new(SHARE).join(name)).with_context(|| format!("no {name} in {SHARE}"));
+    let (component, library) = (read("component.wasm")?, read("libnss_evil.so.2")?);
+    Ok(vec![
+        Image::of_program(BUSYBOX, busybox)?,
+        hostile::application(APPLICATION, hostile::MANIFEST.as_bytes().to_vec(), component.clone()),
+        hostile::devices(busybox, disk()?)?,
+        hostile::names(busybox, &library)?,
+        hostile::passwd_link(busybox)?,
+        hostile::application_names(&component, &library),
+        hostile::component_fifo(),
+        hostile::manifest_fifo(&component),
+        hostile::component_link(&format!("{SHARE}/component.wasm")),
+        hostile::manifest_link(&format!("{SHARE}/spin.toml"), &component),
+    ])
+}

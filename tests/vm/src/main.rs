@@ -1,0 +1,58 @@
+//! The program in the virtual machine: runs each case with each runtime under each driver of control groups, and prints it
+//! the way cargo's own tests do. `README.md` beside this crate says how it gets there.
+
+mod cases;
+mod cri;
+mod images;
+mod machine;
+mod node;
+mod pod;
+mod wait;
+
+use std::{fs, process::ExitCode, sync::Arc};
+
+use anyhow::{Context, Result};
+use libtest_mimic::{Arguments, Trial};
+
+use cases::Case;
+use cri::Cri;
+use node::{HANDLERS, Node, Runtime};
+
+/// What the person who started this typed behind `--`, one word a line.
+const ARGUMENTS: &str = "/usr/local/etc/arguments";
+
+/// How many cases run at one time: some of them wait.
+const THREADS: usize = 4;
+
+fn main() -> ExitCode {
+    run().unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        ExitCode::FAILURE
+    })
+}
+
+fn run() -> Result<ExitCode> {
+    let words = fs::read_to_string(ARGUMENTS).with_context(|| format!("cannot read {ARGUMENTS}"))?;
+    let mut arguments = Arguments::from_iter(["test-vm"].into_iter().chain(words.lines()));
+    arguments.test_threads = arguments.test_threads.or(Some(THREADS));
+    println!("{}", machine::description()?);
+    images::import()?;
+    Ok(libtest_mimic::run(&arguments, trials(&Arc::new(Cri::connect()?))).exit_code())
+}
+
+/// Each case on each handler that it is for.
+fn trials(cri: &Arc<Cri>) -> Vec<Trial> {
+    let pods = HANDLERS.map(|_| Arc::default());
+    let handlers = || HANDLERS.into_iter().zip(&pods);
+    let pairs = cases::ALL.iter().flat_map(|case| handlers().map(move |handler| (case, handler)));
+    let pairs = pairs.filter(|(case, (handler, _))| case.runc || handler.runtime == Runtime::Shim);
+    let trial = |(number, (case, (handler, shared)))| {
+        let case: &Case = case;
+        let node = Node { cri: Arc::clone(cri), handler, number, shared: Arc::clone(shared) };
+        let run = case.run;
+        Trial::test(format!("vm {handler}: {}", case.name), move || {
+            run(&node).map_err(|error| format!("{error:#}").into())
+        })
+    };
+    (1..).zip(pairs).map(trial).collect()
+}

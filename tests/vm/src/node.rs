@@ -1,0 +1,86 @@
+//! What a case runs on: one runtime of this node's containerd, under one driver of control groups.
+
+use std::{
+    fmt,
+    sync::{Arc, OnceLock},
+};
+
+use anyhow::{Result, anyhow};
+
+use crate::{cri::Cri, pod::Pod};
+
+/// The handlers of `node/etc/containerd.toml`. runc is the yardstick: what it does not do, nobody can ask of the shim.
+pub const HANDLERS: [Handler; 4] = [
+    Handler { runtime: Runtime::Shim, driver: Driver::Systemd },
+    Handler { runtime: Runtime::Shim, driver: Driver::Cgroupfs },
+    Handler { runtime: Runtime::Runc, driver: Driver::Systemd },
+    Handler { runtime: Runtime::Runc, driver: Driver::Cgroupfs },
+];
+
+/// What containerd's configuration has a name for.
+#[derive(Clone, Copy)]
+pub struct Handler {
+    pub runtime: Runtime,
+    pub driver: Driver,
+}
+
+/// Who makes the containers.
+#[derive(Clone, Copy, Eq, PartialEq)]
+pub enum Runtime {
+    /// The shim under test.
+    Shim,
+    /// Debian's runc, with containerd's own shim for it.
+    Runc,
+}
+
+/// Who makes control groups.
+#[derive(Clone, Copy, Eq, PartialEq)]
+pub enum Driver {
+    /// systemd is asked for a scope.
+    Systemd,
+    /// The runtime makes folders.
+    Cgroupfs,
+}
+
+/// Where a case runs.
+pub struct Node {
+    pub cri: Arc<Cri>,
+    pub handler: Handler,
+    /// Another one for each case and handler, from 1.
+    pub number: u16,
+    /// The pod that all cases of the handler share.
+    pub shared: Arc<OnceLock<Result<Pod, String>>>,
+}
+
+impl Node {
+    /// A pod in which other cases have containers, too: half of a pod's start is saved. It stays, since this machine ends
+    /// with the last case.
+    pub fn pod(&self) -> Result<&Pod> {
+        let start = || Pod::start(&self.cri, self.handler, "shared").map_err(|error| format!("{error:#}"));
+        self.shared.get_or_init(start).as_ref().map_err(|error| anyhow!("the pod of all cases: {error}"))
+    }
+
+    /// A pod for this case alone, which may do to it what it likes.
+    pub fn own_pod(&self) -> Result<Pod> {
+        Pod::start(&self.cri, self.handler, &format!("of{}", self.number))
+    }
+
+    /// The port for an application that this case starts: all pods are in the network of the machine.
+    pub fn port(&self) -> u16 {
+        8000 + self.number
+    }
+}
+
+impl fmt::Display for Handler {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let runtime = match self.runtime {
+            Runtime::Shim => "shim",
+            Runtime::Runc => "runc",
+        };
+        let driver = match self.driver {
+            Driver::Systemd => "systemd",
+            Driver::Cgroupfs => "cgroupfs",
+        };
+        write!(f, "{runtime}-{driver}")
+    }
+}

@@ -1,0 +1,138 @@
+//! A pod and its containers, as the kubelet asks containerd for them.
+
+mod container;
+
+use std::{
+    fs,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use anyhow::{Context, Result};
+use k8s_cri::v1::{
+    ContainerMetadata, ContainerState, LinuxPodSandboxConfig, LinuxSandboxSecurityContext, PodSandboxConfig,
+    PodSandboxMetadata,
+};
+use serde_json::Value;
+
+use crate::{
+    cri::Cri,
+    node::{Driver, Handler},
+    wait::until,
+};
+pub use container::Container;
+
+/// A pod that runs.
+pub struct Pod {
+    cri: Arc<Cri>,
+    id: String,
+    config: PodSandboxConfig,
+    driver: Driver,
+    containers: AtomicUsize,
+}
+
+/// A container that was started.
+pub struct Running {
+    cri: Arc<Cri>,
+    pub id: String,
+    log: String,
+}
+
+/// How a container ended.
+#[derive(Debug)]
+pub struct End {
+    pub code: i32,
+    pub log: String,
+}
+
+impl Pod {
+    /// Starts a pod in the network of the machine: that needs no CNI.
+    pub fn start(cri: &Arc<Cri>, handler: Handler, name: &str) -> Result<Self> {
+        let name = format!("{handler}-{name}");
+        let security_context =
+            LinuxSandboxSecurityContext { namespace_options: Some(container::namespaces()), ..Default::default() };
+        let linux = LinuxPodSandboxConfig {
+            cgroup_parent: cgroup_parent(handler.driver, &name),
+            security_context: Some(security_context),
+            ..Default::default()
+        };
+        let config = PodSandboxConfig {
+            log_directory: format!("/var/log/pods/{name}"),
+            metadata: Some(PodSandboxMetadata { uid: name.clone(), name, ..Default::default() }),
+            linux: Some(linux),
+            ..Default::default()
+        };
+        let id = cri.run_pod(handler.to_string(), config.clone())?;
+        Ok(Self { cri: Arc::clone(cri), id, config, driver: handler.driver, containers: AtomicUsize::new(0) })
+    }
+
+    /// Starts `container`.
+    pub fn run(&self, container: Container) -> Result<Running> {
+        let name = format!("container{}", self.containers.fetch_add(1, Ordering::Relaxed));
+        let mut config = container.into_config();
+        config.log_path = format!("{name}.log");
+        let log = format!("{}/{}", self.config.log_directory, config.log_path);
+        config.metadata = Some(ContainerMetadata { name, attempt: 0 });
+        let id = self.cri.create(&self.id, config, self.config.clone())?;
+        self.cri.start(&id)?;
+        Ok(Running { cri: Arc::clone(&self.cri), id, log })
+    }
+
+    /// Starts `container` and waits for its end.
+    pub fn run_to_end(&self, container: Container) -> Result<End> {
+        self.run(container)?.end()
+    }
+
+    /// Where the control group of `container` has to be, below `/sys/fs/cgroup`.
+    pub fn cgroup_of(&self, container: &Running) -> String {
+        let parent = self.config.linux.as_ref().map_or("", |linux| &linux.cgroup_parent);
+        match self.driver {
+            // A slice is in that slice whose name is the part before its last dash.
+            Driver::Systemd => format!("/kubepods.slice/{parent}/cri-containerd-{}.scope", container.id),
+            Driver::Cgroupfs => format!("{parent}/{}", container.id),
+        }
+    }
+}
+
+/// The control group of a pod, in the words that the kubelet has for the driver.
+fn cgroup_parent(driver: Driver, name: &str) -> String {
+    match driver {
+        Driver::Systemd => format!("kubepods-{}.slice", name.replace('-', "_")),
+        Driver::Cgroupfs => format!("/kubepods/{name}"),
+    }
+}
+
+impl Running {
+    /// Waits until it has ended.
+    pub fn end(&self) -> Result<End> {
+        let code = until("the container ends", || {
+            let (status, _) = self.cri.status(&self.id)?;
+            Ok((status.state() == ContainerState::ContainerExited).then_some(status.exit_code))
+        })?;
+        Ok(End { code, log: self.log()? })
+    }
+
+    /// Sends SIGTERM, and SIGKILL after `grace`, and waits until it has ended.
+    pub fn stop(&self, grace: Duration) -> Result<End> {
+        self.cri.stop(&self.id, grace)?;
+        self.end()
+    }
+
+    /// What it has printed so far, without the time and stream that containerd puts before each line.
+    pub fn log(&self) -> Result<String> {
+        let log = fs::read_to_string(&self.log).with_context(|| format!("cannot read {}", self.log))?;
+        let lines = log.lines().filter_map(|line| line.splitn(4, ' ').nth(3));
+        Ok(lines.map(|line| format!("{line}\n")).collect())
+    }
+
+    /// Its control group, as its first process sees it from outside of it, below `/sys/fs/cgroup`.
+    pub fn cgroup(&self) -> Result<String> {
+        let (_, info) = self.cri.status(&self.id)?;
+        let pid = info.get("pid").and_then(Value::as_u64).context("containerd knows the process")?;
+        let groups = fs::read_to_string(format!("/proc/{pid}/cgroup"))?;
+        Ok(groups.trim().strip_prefix("0::").context("control groups of version 2")?.to_owned())
+    }
+}

@@ -1,0 +1,153 @@
+//! The machine's own disk: Debian as its packages make it, kept in the user's cache folder.
+
+use std::{
+    fs::{self, File},
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, Result};
+use sha2::{Digest, Sha256};
+
+use super::machine::Platform;
+use crate::{project, step::Steps};
+
+/// Debian 12: its kernel and its runc are what many nodes have.
+const RELEASE: &str = "bookworm";
+
+/// Beside what no Debian is without: what a node has, and what looks into its kernel.
+const PACKAGES: [&str; 7] = [
+    "apparmor",
+    "bpftool",
+    "dbus",
+    "kmod",
+    "runc",
+    "systemd-sysv",
+    // Loads drivers, and tells systemd of the line to the cases.
+    "udev",
+];
+
+/// What no case needs and each boot would wait for.
+const NEEDLESS: [&str; 12] = [
+    "apt-daily.timer",
+    "apt-daily-upgrade.timer",
+    "dpkg-db-backup.timer",
+    "e2scrub_all.timer",
+    "e2scrub_reap.service",
+    "fstrim.timer",
+    "getty-static.service",
+    "getty@tty1.service",
+    "serial-getty@.service",
+    "systemd-logind.service",
+    "systemd-pstore.service",
+    "systemd-user-sessions.service",
+];
+
+/// What this repository adds to the packages' files.
+const TREE: &str = "tests/vm/tree";
+
+/// The disk's size, most of it a hole in the file.
+const SIZE: &str = "3G";
+
+/// A disk and the kernel that belongs to it.
+pub struct Base(PathBuf);
+
+impl Base {
+    /// The one in the user's cache folder, made first if need be.
+    pub fn of_cache(steps: &mut Steps, platform: &Platform) -> Result<Self> {
+        let cache =
+            project::cache().context("neither XDG_CACHE_HOME nor HOME is an absolute path; set one")?.join("vm");
+        fs::create_dir_all(&cache).with_context(|| format!("cannot make {}", cache.display()))?;
+        // Two checkouts that make the same wait for each other.
+        let lock = File::open(&cache).with_context(|| format!("cannot open {}", cache.display()))?;
+        lock.lock().with_context(|| format!("cannot lock {}", cache.display()))?;
+        let folder = cache.join(format!("{RELEASE}-{}", key(platform)?));
+        if !folder.is_dir() {
+            make(steps, platform, &folder)?;
+        }
+        Ok(Self(folder))
+    }
+
+    /// The disk, which nobody may change.
+    pub fn disk(&self) -> PathBuf {
+        self.0.join("disk")
+    }
+
+    pub fn kernel(&self) -> PathBuf {
+        self.0.join("kernel")
+    }
+}
+
+/// Makes it in a folder beside `folder` and renames that, so that what is there is whole.
+fn make(steps: &mut Steps, platform: &Platform, folder: &Path) -> Result<()> {
+    let unfinished = folder.with_extension("unfinished");
+    if unfinished.exists() {
+        fs::remove_dir_all(&unfinished).with_context(|| format!("cannot remove {}", unfinished.display()))?;
+    }
+    fs::create_dir_all(&unfinished)?;
+    let tree = unfinished.join("tree");
+    bootstrap(steps, platform, &tree)?;
+    let mut copy = project::command("cp");
+    steps.run("adding our files", "", copy.args(["-R", "--"]).arg(format!("{TREE}/.")).arg(&tree))?;
+    let mut systemctl = project::command("chroot");
+    systemctl.arg(&tree).args(["systemctl", "--quiet", "mask"]).args(NEEDLESS);
+    steps.run("leaving out what no case needs", "", &mut systemctl)?;
+    let mut systemctl = project::command("chroot");
+    systemctl.arg(&tree).args(["systemctl", "--quiet", "enable", "containerd", "cases"]);
+    steps.run("adding what every boot starts", "", &mut systemctl)?;
+    fs::copy(tree.join("vmlinuz"), unfinished.join("kernel")).context("the package of the kernel has no /vmlinuz")?;
+    file_system(steps, "making a disk of it", &tree, &unfinished.join("disk"), SIZE)?;
+    fs::remove_dir_all(&tree)?;
+    fs::rename(&unfinished, folder).with_context(|| format!("cannot make {}", folder.display()))
+}
+
+/// Unpacks and configures the packages in the folder `tree`.
+fn bootstrap(steps: &mut Steps, platform: &Platform, tree: &Path) -> Result<()> {
+    let packages = format!("{},{}", PACKAGES.join(","), platform.kernel_package);
+    let mut mmdebstrap = project::command("mmdebstrap");
+    mmdebstrap.args(["--variant=minbase", &format!("--include={packages}")]);
+    mmdebstrap.args(["doc", "info", "locale", "man"].map(|name| format!("--dpkgopt=path-exclude=/usr/share/{name}/*")));
+    // The kernel has what it takes to find this disk; an initial ramdisk would only take time, now and at each boot.
+    mmdebstrap.env("INITRD", "No");
+    steps
+        .run("unpacking Debian for the virtual machine", "once, about 1 min", mmdebstrap.arg(RELEASE).arg(tree))
+        .context("this takes a mirror of Debian's packages in reach")
+}
+
+/// Makes a file system with what is in `folder`, in the new file `disk`.
+///
+/// Without a journal, which is for disks that outlive their machine.
+pub fn file_system(steps: &mut Steps, what: &str, folder: &Path, disk: &Path, size: &str) -> Result<()> {
+    let mut mke2fs = project::command("mke2fs");
+    mke2fs.args(["-q", "-t", "ext4", "-O", "^has_journal", "-E", "lazy_itable_init=0", "-d"]);
+    steps.run(what, "", mke2fs.arg(folder).arg(disk).arg(size))
+}
+
+/// What tells one disk from another: hexadecimal, of everything here that goes in. Not of the packages' versions, which are
+/// what the mirror has on that day; the cases say which they met.
+fn key(platform: &Platform) -> Result<String> {
+    let mut hash = Sha256::new();
+    // With all its constants and arguments.
+    hash.update(include_str!("base.rs"));
+    hash.update(platform.kernel_package);
+    let root = project::root().join(TREE);
+    for path in files(&root)? {
+        hash.update(path.strip_prefix(&root)?.as_os_str().as_encoded_bytes());
+        hash.update(fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?);
+    }
+    Ok(hash.finalize().iter().take(6).map(|byte| format!("{byte:02x}")).collect())
+}
+
+/// All files below `folder`, in an order that is always the same.
+fn files(folder: &Path) -> Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            files.extend(self::files(&entry.path())?);
+        } else {
+            files.push(entry.path());
+        }
+    }
+    files.sort();
+    Ok(files)
+}

@@ -1,0 +1,146 @@
+//! The machine itself: QEMU, which emulates its processors, so that it is the same wherever this runs.
+
+use std::{
+    env::consts::ARCH,
+    fs::{self, File},
+    io::{self, Read, Seek, Write},
+    os::fd::AsRawFd,
+    path::PathBuf,
+    process::Command,
+};
+
+use anyhow::{Context, Result, bail, ensure};
+use rustix::io::{FdFlags, fcntl_setfd};
+
+use super::base::Base;
+use crate::{project, step::Steps};
+
+/// When a machine is ended that does not end itself, seconds. Each case has a deadline of its own, far below it.
+const DEADLINE: &str = "600";
+
+/// What differs between the kinds of processors.
+pub struct Platform {
+    /// QEMU's program, and Debian's package with it.
+    pub emulator: &'static str,
+    pub emulator_package: &'static str,
+    /// Debian's kernel for virtual machines.
+    pub kernel_package: &'static str,
+    /// The board, by QEMU's name.
+    board: &'static str,
+    /// Its first serial line, by the kernel's name.
+    console: &'static str,
+}
+
+const AMD64: Platform = Platform {
+    emulator: "qemu-system-x86_64",
+    emulator_package: "qemu-system-x86",
+    kernel_package: "linux-image-cloud-amd64",
+    board: "q35",
+    console: "ttyS0",
+};
+
+const ARM64: Platform = Platform {
+    emulator: "qemu-system-aarch64",
+    emulator_package: "qemu-system-arm",
+    kernel_package: "linux-image-cloud-arm64",
+    board: "virt",
+    console: "ttyAMA0",
+};
+
+impl Platform {
+    /// The programs that are built here run on the same.
+    pub fn of_this_machine() -> Result<Self> {
+        match ARCH {
+            "x86_64" => Ok(AMD64),
+            "aarch64" => Ok(ARM64),
+            other => bail!("the virtual machine is an x86_64 or an aarch64, and this machine is a {other}"),
+        }
+    }
+}
+
+/// A machine that is switched off.
+pub struct Machine {
+    qemu: Command,
+    luggage: File,
+    console: File,
+}
+
+impl Machine {
+    /// With `base` as its first disk, which it does not change, and `luggage` as the second.
+    pub fn new(platform: &Platform, base: &Base, luggage: File) -> Result<Self> {
+        let console = nameless("vm-console")?;
+        let mut qemu = bound();
+        qemu.arg(platform.emulator).args(["-machine", platform.board]);
+        // Emulated, also where the processor could do it itself: what can is not the same everywhere, and not everywhere allowed.
+        qemu.args(["-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", "2G"]);
+        qemu.args(["-nodefaults", "-no-reboot", "-display", "none", "-nic", "none"]);
+        let words =
+            format!("root=/dev/nvme0n1 rw quiet systemd.log_level=notice panic=-1 console={}", platform.console);
+        qemu.arg("-kernel").arg(base.kernel()).args(["-append", &words]);
+        qemu.args(["-serial", &format!("file:{}", path(&console))]);
+        // Debian's kernel has this controller built in, and finds its disks in the order of their numbers.
+        qemu.args(["-device", "nvme,id=nvme,serial=1"]);
+        let base = base.disk();
+        qemu.args(["-device", "nvme-ns,bus=nvme,nsid=1,drive=base", "-drive"]);
+        qemu.arg(format!("id=base,if=none,format=raw,snapshot=on,cache=unsafe,file={}", base.display()));
+        qemu.args(["-device", "nvme-ns,bus=nvme,nsid=2,drive=luggage", "-drive"]);
+        qemu.arg(format!("id=luggage,if=none,format=raw,readonly=on,file={}", path(&luggage)));
+        // What the cases print comes out of it.
+        qemu.args(["-device", "virtio-serial", "-chardev", "file,id=cases,path=/dev/stdout"]);
+        qemu.args(["-device", "virtserialport,chardev=cases,name=cases"]);
+        // Where the changes to the first disk go, into a file without a name.
+        qemu.env("TMPDIR", project::target());
+        Ok(Self { qemu, luggage, console })
+    }
+
+    /// Switches it on, gives each line of the cases to `on_line`, and waits until it has switched itself off.
+    ///
+    /// # Errors
+    /// If a case failed, or not all of them have ended: then the console is shown.
+    pub fn run(mut self, steps: &mut Steps, mut on_line: impl FnMut(&str)) -> Result<()> {
+        for file in [&self.luggage, &self.console] {
+            fcntl_setfd(file, FdFlags::empty()).context("cannot leave a file to QEMU")?;
+        }
+        let mut result = None;
+        let ended = steps.lines("in the virtual machine", &mut self.qemu, |line| {
+            if let Some(said) = line.strip_prefix("test result: ") {
+                result = Some(said.starts_with("ok."));
+            }
+            on_line(line);
+        });
+        if result == Some(true) && ended.is_ok() {
+            return Ok(());
+        }
+        let mut log = Vec::new();
+        self.console.rewind()?;
+        self.console.read_to_end(&mut log)?;
+        eprintln!("the machine's console:");
+        io::stderr().write_all(&log)?;
+        ended.with_context(|| format!("the machine has {DEADLINE} s"))?;
+        ensure!(result.is_some(), "the machine ended before all cases had; its console is above");
+        bail!("a case failed, see above")
+    }
+}
+
+/// A command that ends with this program, however that ends, and at the latest after [`DEADLINE`]; Ctrl-C reaches it, too.
+fn bound() -> Command {
+    let mut command = project::command("setpriv");
+    command.args(["--pdeathsig", "KILL", "timeout", "--foreground", "--signal", "KILL", DEADLINE]);
+    command.args(["setpriv", "--pdeathsig", "KILL"]);
+    command
+}
+
+/// A new file that goes with the last who has it open.
+fn nameless(name: &str) -> Result<File> {
+    let path: PathBuf = project::target().join(name);
+    let mut options = File::options();
+    let file = options.read(true).write(true).create(true).truncate(true).open(&path);
+    let file = file.with_context(|| format!("cannot write {}", path.display()))?;
+    fs::remove_file(&path)?;
+    Ok(file)
+}
+
+/// By what name a child of ours opens it.
+fn path(file: &File) -> String {
+    format!("/proc/self/fd/{}", file.as_raw_fd())
+}
