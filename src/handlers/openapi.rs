@@ -16,6 +16,7 @@ pub fn handle(_: &Context) -> Result<Answer, Problem> {
 mod tests {
     use super::*;
     use crate::router::{Methods, ROUTES};
+    use crate::testing::{TestHost, received};
     use serde_json::Value;
     use std::collections::{BTreeMap, BTreeSet};
 
@@ -24,6 +25,11 @@ mod tests {
 
     fn document() -> Value {
         serde_json::from_str(DOCUMENT).unwrap()
+    }
+
+    /// The statuses that an operation describes.
+    fn statuses(operation: &Value) -> impl Iterator<Item = &str> {
+        operation["responses"].as_object().into_iter().flat_map(|responses| responses.keys().map(String::as_str))
     }
 
     #[test]
@@ -51,7 +57,9 @@ mod tests {
             })
             .collect();
         let operations = |item: &Value| -> BTreeSet<String> {
-            item.as_object().unwrap().keys().filter(|key| OPERATIONS.contains(&key.as_str())).cloned().collect()
+            let refused = |operation: &Value| statuses(operation).eq(["405"]);
+            let operations = item.as_object().unwrap().iter().filter(|(key, _)| OPERATIONS.contains(&key.as_str()));
+            operations.filter(|(_, operation)| !refused(operation)).map(|(key, _)| key.clone()).collect()
         };
         let documented = document()["paths"]
             .as_object()
@@ -60,6 +68,37 @@ mod tests {
             .map(|(path, item)| (path.clone(), operations(item)))
             .collect();
         assert_eq!(routed, documented);
+    }
+
+    #[test]
+    fn every_answer_that_is_an_error_is_described() {
+        let host = || TestHost::with(&[("log_level", "loud")]);
+        for (path, target, status, detail) in [
+            ("/readyz", "/readyz", "503", "log_level"),
+            ("/hello", "/hello?user=%00", "400", "control characters"),
+            ("/delay/{seconds}", "/delay/x", "400", "no delay"),
+            ("/echo", "/echo", "405", "the method"),
+        ] {
+            for method in ["GET", "HEAD"] {
+                let operation = &document()["paths"][path][method.to_lowercase()];
+                let (answer, _) = crate::respond(received(method, target, &[]), &host());
+                assert_eq!(answer.response.status().as_str(), status, "{method} {target}");
+                assert!(answer.error.unwrap().contains(detail), "{method} {target}");
+                // Where GET is not described at all, it is one of the other methods.
+                let described =
+                    operation.is_null() && method == "GET" || statuses(operation).any(|known| known == status);
+                assert!(described, "{method} {path} does not describe {status}");
+            }
+        }
+    }
+
+    #[test]
+    fn head_has_the_statuses_of_get() {
+        for (path, item) in document()["paths"].as_object().unwrap() {
+            if !item["get"].is_null() {
+                assert!(statuses(&item["get"]).eq(statuses(&item["head"])), "{path}");
+            }
+        }
     }
 
     #[test]

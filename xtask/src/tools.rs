@@ -62,6 +62,10 @@ const KUBE_SCORE: Tool = Tool {
 const KUBERNETES_VALIDATE: Tool =
     Tool { name: "kubernetes-validate", version: "1.37.0", source: Source::Python, hint: "once, about 10 s" };
 
+/// Asks a server what its OpenAPI description allows and what it does not.
+const SCHEMATHESIS: Tool =
+    Tool { name: "schemathesis", version: "4.32.5", source: Source::Python, hint: "once, about 20 s" };
+
 /// Reads a Dockerfile.
 const HADOLINT: Tool = Tool { name: "hadolint", version: "2.15.1", source: Source::Python, hint: "once, about 5 s" };
 
@@ -86,7 +90,8 @@ pub const STRACE: Tool =
     Tool { name: "strace", version: "debian", source: Source::Debian(&["strace", "libunwind8"]), hint: "once" };
 
 /// What the tests need, each in the environment variable that [`Tool::variable`] names.
-pub const OF_TESTS: [Tool; 6] = [KUSTOMIZE, KUBE_SCORE, KUBERNETES_VALIDATE, HADOLINT, DOCKER_REGISTRY, SKOPEO];
+pub const OF_TESTS: [Tool; 7] =
+    [KUSTOMIZE, KUBE_SCORE, KUBERNETES_VALIDATE, SCHEMATHESIS, HADOLINT, DOCKER_REGISTRY, SKOPEO];
 
 impl Tool {
     /// The environment variable by which the tests get its path: `HTTPSERVER_KUBE_SCORE`.
