@@ -31,6 +31,10 @@ use containerd_shim::{Config, Flags, parse, run};
 
 use crate::builder::container::NAME;
 
+#[cfg(target_env = "musl")]
+#[global_allocator]
+static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
+
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 fn main() -> ExitCode {
