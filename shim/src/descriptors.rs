@@ -1,11 +1,11 @@
 //! The file descriptors of the shim's processes. A process inherits every descriptor of the one that it was forked from; none but
 //! the needed ones may be open in a process that meets what an image names.
 
-use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use libcontainer::notify_socket::NOTIFY_FILE;
-use rustix::fs::{Dir, Mode, OFlags, open};
+use rustix::fs::{Dir, Mode, OFlags, PROC_SUPER_MAGIC, fstatfs, open};
 use rustix::net::{SocketAddrUnix, SocketType, getsockname, sockopt};
 
 /// The first descriptor after stdin, stdout and stderr.
@@ -17,8 +17,8 @@ const FIRST: RawFd = 3;
 /// `/proc` does not tell.
 pub fn opened() -> Result<Vec<RawFd>> {
     const PATH: &str = "/proc/self/fd";
+    let folder = open_proc(PATH)?;
     let list = || -> rustix::io::Result<Vec<RawFd>> {
-        let folder = open(PATH, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
         let own = folder.as_raw_fd();
         let mut found = Vec::new();
         for entry in Dir::new(folder)? {
@@ -29,6 +29,18 @@ pub fn opened() -> Result<Vec<RawFd>> {
         Ok(found)
     };
     list().with_context(|| format!("cannot read {PATH}"))
+}
+
+/// Opens what the kernel itself says below `/proc`: a pod may have mounted something else there, which says what it likes.
+///
+/// # Errors
+/// It cannot be opened, or is not the kernel's.
+pub fn open_proc(path: &str) -> Result<OwnedFd> {
+    let file = open(path, OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC, Mode::empty());
+    let file = file.with_context(|| format!("cannot open {path}"))?;
+    let kind = fstatfs(&file).with_context(|| format!("cannot look at {path}"))?.f_type;
+    ensure!(kind == PROC_SUPER_MAGIC, "{path} is not the kernel's: something else is mounted there");
+    Ok(file)
 }
 
 /// Closes these.
@@ -71,6 +83,13 @@ mod tests {
         let file = File::open("/dev/null").unwrap();
         let listed = opened().unwrap();
         assert!(listed.contains(&file.as_raw_fd()) && listed.iter().all(|&number| number > 2), "{listed:?}");
+    }
+
+    #[test]
+    fn only_the_kernel_is_asked() {
+        open_proc("/proc/self/status").unwrap();
+        let error = open_proc("/dev/null").unwrap_err().to_string();
+        assert_eq!(error, "/dev/null is not the kernel's: something else is mounted there");
     }
 
     #[test]

@@ -1,12 +1,14 @@
 //! `/proc/self/status`: what rights the kernel says that this thread has.
 
-use std::fs;
+use std::fs::File;
+use std::io;
 
 use anyhow::{Context, Result, ensure};
 use oci_spec::runtime::Spec;
 use rustix::thread::CapabilitySet;
 
 use super::Sets;
+use crate::descriptors::open_proc;
 
 /// `Seccomp:` where a filter is at work (proc(5)).
 const SECCOMP_FILTER: u32 = 2;
@@ -27,7 +29,8 @@ impl ProcStatus {
     /// Of this thread, which is the process's first.
     pub fn read() -> Result<Self> {
         const PATH: &str = "/proc/self/status";
-        Self::parse(&fs::read_to_string(PATH).with_context(|| format!("cannot read {PATH}"))?)
+        let status = io::read_to_string(File::from(open_proc(PATH)?));
+        Self::parse(&status.with_context(|| format!("cannot read {PATH}"))?)
     }
 
     fn parse(text: &str) -> Result<Self> {
