@@ -30,17 +30,19 @@ fn main() -> ExitCode {
     ];
     let needs_root = tests![an_entry_of_another_user_is_made_again];
     let not_run = (!geteuid().is_root()).then_some("not run: only root can give a file away");
-    let mut trials: Vec<_> = tests.map(|(name, test)| Trial::test(name, move || Ok(test()))).into();
-    trials.extend(needs_root.map(|(name, test)| {
-        Trial::ignorable_test(name, move || match not_run {
-            Some(reason) => Ok(Completion::ignored_with(reason)),
-            None => {
-                test();
-                Ok(Completion::Completed)
-            }
-        })
-    }));
-    libtest_mimic::run(&arguments, trials).exit_code()
+    let trials = tests.map(|test| trial(test, None)).into_iter().chain(needs_root.map(|test| trial(test, not_run)));
+    libtest_mimic::run(&arguments, trials.collect()).exit_code()
+}
+
+/// `not_run` is why the test cannot run here.
+fn trial((name, test): (&str, fn()), not_run: Option<&'static str>) -> Trial {
+    Trial::ignorable_test(name, move || {
+        if let Some(reason) = not_run {
+            return Ok(Completion::ignored_with(reason));
+        }
+        test();
+        Ok(Completion::Completed)
+    })
 }
 
 /// A cache folder of the test's own, for one application.
