@@ -21,7 +21,11 @@ pub fn routes() -> BTreeMap<String, BTreeSet<String>> {
     let text = fs::read_to_string("src/handlers/openapi.json").expect("the description of the routes");
     let document: Value = serde_json::from_str(&text).expect("JSON");
     let methods = |item: &Value| {
-        let operations = OPERATIONS.iter().filter(|operation| item.get(operation).is_some());
+        // The description also has a method that a route refuses.
+        let is_served = |operation: &&&str| {
+            item[**operation]["responses"].as_object().is_some_and(|all| all.keys().any(|status| status != "405"))
+        };
+        let operations = OPERATIONS.iter().filter(is_served);
         operations.map(|operation| operation.to_uppercase()).collect()
     };
     let paths = document["paths"].as_object().expect("an object");
