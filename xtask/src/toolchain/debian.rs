@@ -3,8 +3,10 @@
 //! Debian has no std for Wasm, but the sources of its compiler's own std and a C library for WASI preview 1, which is
 //! all that std needs.
 
+pub mod source;
+
 use std::{
-    env, fs,
+    env,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -24,9 +26,6 @@ pub const RUSTC: &str = "/usr/bin/rustc";
 
 /// Without self-contained linking, since Debian's std brings no C library: it is in a package of its own.
 pub const RUSTFLAGS: [&str; 3] = ["-L", "native=/usr/lib/wasm32-wasi", "-Clink-self-contained=no"];
-
-/// What of apt's configuration is the distribution's own: lists of packages, from Debian.
-const OF_DEBIAN: [&str; 2] = ["Created-By: Packages", "Origin: Debian"];
 
 /// The lowest version of the compiler that compiles this workspace.
 const RUST_VERSION: &str = env!("CARGO_PKG_RUST_VERSION");
@@ -88,33 +87,6 @@ pub fn install(steps: &mut Steps, packages: &[&str], missing: &str) -> Result<()
     let install = ["install", "--yes", "--no-install-recommends", "--no-remove"];
     let what = format!("installing {}", packages.join(", "));
     steps.run(&what, "about 1 min", apt_get(&install).args(packages))
-}
-
-/// Unpacks the source of `package` below `folder`, and returns where. Debian's own signatures are checked.
-///
-/// Few systems are configured for sources: they are where the configured packages are, and apt is told so for this call alone.
-pub fn source(steps: &mut Steps, package: &str, folder: &Path) -> Result<PathBuf> {
-    let entry = "deb-src $(REPO_URI) $(RELEASE) $(COMPONENT)";
-    let configured = Command::new("apt-get").args(["indextargets", "--format", entry]).args(OF_DEBIAN).output();
-    let sources = configured.context("cannot run apt-get")?.stdout;
-    let [list, lists] = ["sources.list", "lists"].map(|name| folder.join(name));
-    fs::create_dir_all(lists.join("partial"))?;
-    fs::write(&list, sources).with_context(|| format!("cannot write {}", list.display()))?;
-    let apt_get = |arguments: &[&str]| {
-        let mut command = Command::new("apt-get");
-        command.current_dir(folder).args(arguments);
-        for (option, value) in [("Dir::Etc::SourceList", &list), ("Dir::State::Lists", &lists)] {
-            command.arg(format!("--option={option}={}", value.display()));
-        }
-        // Else a user who may not write here would download.
-        command.args(["--option=Dir::Etc::SourceParts=-", "--option=APT::Sandbox::User=root"]);
-        command
-    };
-    steps.run("reading Debian's lists of sources", "", &mut apt_get(&["update"]))?;
-    steps.run(&format!("downloading the source of {package}"), "", &mut apt_get(&["source", package]))?;
-    let unpacked = fs::read_dir(folder)?.filter_map(|entry| Some(entry.ok()?.path()));
-    let mut unpacked = unpacked.filter(|path| path.join("debian").is_dir());
-    unpacked.next().with_context(|| format!("apt-get unpacked no source of {package}"))
 }
 
 /// An error if the installed compiler is too old for this workspace.

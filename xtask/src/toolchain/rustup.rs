@@ -24,13 +24,17 @@ pub fn sysroot() -> Result<PathBuf> {
 /// Whether what `flavour` is built from is there: std for [`TARGET`], and for what ships its sources (`rust-src`) as well.
 /// rustup's own word is not enough, it does not see what else is in the folder.
 pub fn can_make(sysroot: &Path, flavour: Flavour) -> bool {
-    let sources = sysroot.join("lib/rustlib/src/rust/library/Cargo.lock").is_file();
-    has_std(sysroot, TARGET) && (sources || flavour == Flavour::Stable)
+    has_std(sysroot, TARGET) && (has_sources(sysroot) || flavour == Flavour::Stable)
 }
 
 /// Whether std for `target` is there.
 pub fn has_std(sysroot: &Path, target: &str) -> bool {
     sysroot.join("lib/rustlib").join(target).join("lib").is_dir()
+}
+
+/// Whether std's sources (`rust-src`) are there.
+pub fn has_sources(sysroot: &Path) -> bool {
+    sysroot.join("lib/rustlib/src/rust/library/Cargo.lock").is_file()
 }
 
 /// The folder with the linkers for components, which is in every toolchain from rustup.

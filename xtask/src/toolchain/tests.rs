@@ -8,12 +8,12 @@ fn debian() -> Toolchain {
     Toolchain::Debian { linkers: "/rust/bin".into() }
 }
 
-fn environment(command: &Command, name: &str) -> Option<String> {
+pub(super) fn environment(command: &Command, name: &str) -> Option<String> {
     let (_, value) = command.get_envs().find(|(key, _)| *key == OsStr::new(name))?;
     Some(value?.to_string_lossy().into_owned())
 }
 
-fn arguments(command: &Command) -> String {
+pub(super) fn arguments(command: &Command) -> String {
     command.get_args().map(|argument| argument.to_string_lossy()).collect::<Vec<_>>().join(" ")
 }
 

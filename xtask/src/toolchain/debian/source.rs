@@ -1,0 +1,78 @@
+//! Debian's source packages, on systems that are configured for none.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Context, Result};
+
+use crate::step::Steps;
+
+/// Where apt is told what comes from where.
+const CONFIGURED: &str = "/etc/apt";
+
+/// Unpacks the source of `package` below `folder`, and returns where. apt checks the signatures of those who sign the packages.
+pub fn unpack(steps: &mut Steps, package: &str, folder: &Path) -> Result<PathBuf> {
+    let [parts, lists] = ["sources", "lists"].map(|name| folder.join(name));
+    fs::create_dir_all(lists.join("partial")).with_context(|| format!("cannot make {}", lists.display()))?;
+    configure(&parts)?;
+    let apt_get = |arguments: &[&str]| {
+        let mut command = Command::new("apt-get");
+        command.current_dir(folder).args(arguments);
+        for (option, value) in [("Dir::Etc::SourceParts", &parts), ("Dir::State::Lists", &lists)] {
+            command.arg(format!("--option={option}={}", value.display()));
+        }
+        // Else a user who may not write here would download.
+        command.args(["--option=Dir::Etc::SourceList=/dev/null", "--option=APT::Sandbox::User=root"]);
+        // The system's own are of its own lists.
+        command.args(["--option=Dir::Cache::pkgcache=", "--option=Dir::Cache::srcpkgcache="]);
+        command
+    };
+    steps.run("reading Debian's lists of sources", "", &mut apt_get(&["update"]))?;
+    steps.run(&format!("downloading the source of {package}"), "", &mut apt_get(&["source", package]))?;
+    let unpacked = fs::read_dir(folder)?.filter_map(|entry| Some(entry.ok()?.path()));
+    let mut unpacked = unpacked.filter(|path| path.join("debian").is_dir());
+    unpacked.next().with_context(|| format!("apt-get unpacked no source of {package}"))
+}
+
+/// Fills the folder `parts` with the system's configuration, of sources instead of packages: sources are where packages are, and
+/// signed by the same keys.
+fn configure(parts: &Path) -> Result<()> {
+    let system = Path::new(CONFIGURED);
+    let more = fs::read_dir(system.join("sources.list.d")).into_iter().flatten();
+    let files = more.filter_map(|entry| Some(entry.ok()?.path())).chain([system.join("sources.list")]);
+    fs::create_dir_all(parts).with_context(|| format!("cannot make {}", parts.display()))?;
+    for file in files.filter(|file| file.is_file()) {
+        let text = fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
+        let copy = parts.join(file.file_name().expect("a file has a name"));
+        fs::write(&copy, of_sources(&text)).with_context(|| format!("cannot write {}", copy.display()))?;
+    }
+    Ok(())
+}
+
+/// The same places, of sources instead of packages, in either format of apt's: one line for each, or a paragraph.
+fn of_sources(text: &str) -> String {
+    let entry = |line: &str| match line.split_once(char::is_whitespace) {
+        Some(("deb", place)) => format!("deb-src {place}\n"),
+        Some(("Types:", _)) => "Types: deb-src\n".to_owned(),
+        _ => format!("{line}\n"),
+    };
+    text.lines().map(entry).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_formats_of_apt_name_the_same_places_for_sources() {
+        let lines = "# deb\ndeb [signed-by=/k.gpg] http://a.example/debian bookworm main\n";
+        let expected = "# deb\ndeb-src [signed-by=/k.gpg] http://a.example/debian bookworm main\n";
+        assert_eq!(of_sources(lines), expected);
+        let paragraph = "Types: deb deb-src\nURIs: http://a.example/debian\nSigned-By: /k.gpg\n";
+        let expected = "Types: deb-src\nURIs: http://a.example/debian\nSigned-By: /k.gpg\n";
+        assert_eq!(of_sources(paragraph), expected);
+    }
+}

@@ -1,0 +1,136 @@
+//! C libraries for static programs. Debian compiles them for glibc alone, so they are compiled here, once, from the sources of
+//! Debian's packages.
+
+use std::{
+    env::consts::ARCH,
+    fs,
+    os::unix::fs::symlink,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Context, Result};
+
+use super::CC;
+use crate::{
+    project,
+    step::Steps,
+    toolchain::debian::{self, source},
+};
+
+/// What it takes to compile them: make, libseccomp's generator, the kernel's headers, and what unpacks a source package.
+const PACKAGES: [&str; 4] = ["dpkg-dev", "gperf", "linux-libc-dev", "make"];
+
+/// A library that one of Debian's source packages is named after.
+pub struct Library {
+    name: &'static str,
+    options: &'static [&'static str],
+    /// C code that is compiled into it as well.
+    supplement: Option<&'static str>,
+}
+
+/// Containers get their seccomp filters by it.
+pub const LIBSECCOMP: Library = Library { name: "libseccomp", options: &[], supplement: None };
+
+/// What a panic unwinds with. gcc's own asks for functions that only glibc has.
+pub const LIBUNWIND: Library = Library {
+    name: "libunwind",
+    options: &[
+        // What compilers call, beside what debuggers do.
+        "--enable-cxx-exceptions",
+        "--disable-coredump",
+        "--disable-documentation",
+        "--disable-minidebuginfo",
+        "--disable-ptrace",
+        "--disable-setjmp",
+        "--disable-tests",
+    ],
+    // By these wasmtime tells an unwinder of code that it compiled. Debian's has no such functions, and needs none: wasmtime catches
+    // a panic before it reaches that code.
+    supplement: Some("void __register_frame(void *frames) {} void __deregister_frame(void *frames) {}"),
+};
+
+impl Library {
+    /// The folder with the static library, where that was compiled before.
+    pub fn compiled(&self) -> Result<Option<PathBuf>> {
+        let folder = self.folder()?;
+        Ok(folder.is_dir().then_some(folder))
+    }
+
+    /// The folder with the static library, which is compiled first if need be; `otherwise` is what to do where that cannot be.
+    pub fn compile(&self, steps: &mut Steps, otherwise: &str) -> Result<PathBuf> {
+        if let Some(folder) = self.compiled()? {
+            return Ok(folder);
+        }
+        if !debian::has(&PACKAGES) {
+            let missing = format!("to compile {} takes tools that are not here{otherwise}", self.name);
+            debian::install(steps, &PACKAGES, &missing)?;
+        }
+        let folder = self.folder()?;
+        let work = folder.with_extension(std::process::id().to_string());
+        let outcome = self.compile_in(steps, &work, &folder);
+        let _ = fs::remove_dir_all(&work);
+        outcome.with_context(|| format!("{} could not be compiled{otherwise}", self.name))?;
+        Ok(folder)
+    }
+
+    fn folder(&self) -> Result<PathBuf> {
+        let cache = project::cache().context("neither XDG_CACHE_HOME nor HOME is an absolute path; set one")?;
+        Ok(cache.join("tools").join(format!("{}-debian-{ARCH}-musl", self.name)))
+    }
+
+    /// Compiles in the folder `work`, and moves what was wanted to `folder` in one step.
+    fn compile_in(&self, steps: &mut Steps, work: &Path, folder: &Path) -> Result<()> {
+        fs::create_dir_all(work).with_context(|| format!("cannot make {}", work.display()))?;
+        let source = source::unpack(steps, self.name, work)?;
+        let mut configure = Command::new("./configure");
+        configure
+            .current_dir(&source)
+            .args(["--quiet", "--disable-shared", "--enable-static"])
+            .arg(format!("--host={ARCH}-linux-musl"))
+            .arg(format!("CC={CC}"))
+            .arg(format!("CPPFLAGS=-idirafter {}", kernel_headers(work)?.display()))
+            .args(self.options);
+        steps.run(&format!("configuring {}", self.name), "", &mut configure)?;
+        let mut make = Command::new("make");
+        make.current_dir(source.join("src")).arg(format!("{}.la", self.name));
+        steps.run(&format!("compiling {} for static programs", self.name), "once", &mut make)?;
+        let file = format!("{}.a", self.name);
+        let library = source.join("src/.libs").join(&file);
+        if let Some(code) = self.supplement {
+            self.add(steps, work, code, &library)?;
+        }
+        let made = work.join("made");
+        fs::create_dir(&made)?;
+        fs::copy(&library, made.join(&file)).with_context(|| format!("the source of {} made no {file}", self.name))?;
+        match fs::rename(&made, folder) {
+            // Another process was quicker.
+            Err(_) if folder.is_dir() => Ok(()),
+            outcome => outcome.with_context(|| format!("cannot make {}", folder.display())),
+        }
+    }
+
+    /// Compiles `code`, and adds it to `library`.
+    fn add(&self, steps: &mut Steps, work: &Path, code: &str, library: &Path) -> Result<()> {
+        let [source, object] = ["supplement.c", "supplement.o"].map(|name| work.join(name));
+        fs::write(&source, code).with_context(|| format!("cannot write {}", source.display()))?;
+        let mut compiler = Command::new(CC);
+        steps.run("compiling what it lacks", "", compiler.arg("-c").arg(&source).arg("-o").arg(&object))?;
+        steps.run("adding that", "", Command::new("ar").arg("rs").arg(library).arg(&object))
+    }
+}
+
+/// A folder with the kernel's headers alone: the compiler for musl looks into musl's, which has none of them, and what is beside them in
+/// the system's are glibc's.
+fn kernel_headers(work: &Path) -> Result<PathBuf> {
+    let headers = work.join("headers");
+    fs::create_dir(&headers)?;
+    for (name, target) in [
+        ("asm", format!("/usr/include/{ARCH}-linux-gnu/asm")),
+        ("asm-generic", "/usr/include/asm-generic".to_owned()),
+        ("linux", "/usr/include/linux".to_owned()),
+    ] {
+        symlink(target, headers.join(name))?;
+    }
+    Ok(headers)
+}
