@@ -24,7 +24,7 @@ mod process;
 mod remove;
 mod status;
 mod tools;
-mod wait;
+pub mod wait;
 
 use std::path::Path;
 

@@ -35,6 +35,7 @@ pub const ALL: &[Case] = &[
     both("devices: those that every container has can be used", devices::of_every_container),
     both("devices: one that the pod asks for can be used, as far as it asks", devices::asked_for),
     both("devices: a program for devices is on the container's cgroup", devices::program_of_the_kernel),
+    shim("devices: a container that gets no program does not start, and leaves nothing", devices::without_a_program),
     both("names: no library of the image runs before a program", names::of_a_program),
     shim("names: no library of the image runs in the application", names::of_an_application),
     // runc waits for ever.

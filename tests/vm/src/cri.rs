@@ -14,7 +14,9 @@ use tonic::{
     transport::{Channel, Endpoint},
 };
 
-use crate::wait::PATIENCE;
+/// How long anything may take here. An emulated processor is slow: a pod takes 2 s, and one whose component is compiled 8 s,
+/// when the machine outside does nothing else.
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Where containerd listens, unless told otherwise.
 const SOCKET: &str = "unix:///run/containerd/containerd.sock";

@@ -7,7 +7,6 @@ mod images;
 mod machine;
 mod node;
 mod pod;
-mod wait;
 
 use std::{fs, process::ExitCode, sync::Arc};
 

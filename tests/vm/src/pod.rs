@@ -17,11 +17,11 @@ use k8s_cri::v1::{
     PodSandboxMetadata,
 };
 use serde_json::Value;
+use test_cluster::wait::find;
 
 use crate::{
-    cri::Cri,
+    cri::{Cri, PATIENCE},
     node::{Driver, Handler},
-    wait::until,
 };
 pub use container::Container;
 
@@ -86,13 +86,21 @@ impl Pod {
         self.run(container)?.end()
     }
 
-    /// Where the control group of `container` has to be, below `/sys/fs/cgroup`.
-    pub fn cgroup_of(&self, container: &Running) -> String {
-        let parent = self.config.linux.as_ref().map_or("", |linux| &linux.cgroup_parent);
+    /// Its own control group, below `/sys/fs/cgroup`.
+    pub fn cgroup(&self) -> String {
+        let name = self.config.linux.as_ref().map_or("", |linux| &linux.cgroup_parent);
         match self.driver {
             // A slice is in that slice whose name is the part before its last dash.
-            Driver::Systemd => format!("/kubepods.slice/{parent}/cri-containerd-{}.scope", container.id),
-            Driver::Cgroupfs => format!("{parent}/{}", container.id),
+            Driver::Systemd => format!("/kubepods.slice/{name}"),
+            Driver::Cgroupfs => name.to_owned(),
+        }
+    }
+
+    /// Where the control group of `container` has to be, below `/sys/fs/cgroup`.
+    pub fn cgroup_of(&self, container: &Running) -> String {
+        match self.driver {
+            Driver::Systemd => format!("{}/cri-containerd-{}.scope", self.cgroup(), container.id),
+            Driver::Cgroupfs => format!("{}/{}", self.cgroup(), container.id),
         }
     }
 }
@@ -108,7 +116,7 @@ fn cgroup_parent(driver: Driver, name: &str) -> String {
 impl Running {
     /// Waits until it has ended.
     pub fn end(&self) -> Result<End> {
-        let code = until("the container ends", || {
+        let code = find("the container ends", PATIENCE, || {
             let (status, _) = self.cri.status(&self.id)?;
             Ok((status.state() == ContainerState::ContainerExited).then_some(status.exit_code))
         })?;

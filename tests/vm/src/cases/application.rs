@@ -8,7 +8,9 @@ use std::{
 
 use anyhow::{Result, ensure};
 
-use crate::{images::APPLICATION, node::Node, pod::Container, wait::until};
+use test_cluster::wait::find;
+
+use crate::{cri::PATIENCE, images::APPLICATION, node::Node, pod::Container};
 
 /// How long requests may still run when it is stopped; none does.
 pub const GRACE: Duration = Duration::from_secs(10);
@@ -27,7 +29,7 @@ pub fn answers(node: &Node) -> Result<()> {
 /// Waits until the application of this case answers `/healthz` with 200.
 pub fn healthy(node: &Node) -> Result<()> {
     let mut last = String::new();
-    let found = until("the application answers", || {
+    let found = find("the application answers", PATIENCE, || {
         last = status(node.port()).unwrap_or_else(|error| error.to_string());
         Ok(last.starts_with("HTTP/1.1 ").then(|| last.clone()))
     });

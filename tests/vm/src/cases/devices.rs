@@ -1,7 +1,7 @@
 //! Which devices a container reaches. With version 2 of control groups a program in the kernel decides, and who loads none has
 //! allowed everything.
 
-use std::process::Command;
+use std::{collections::BTreeSet, ffi::OsString, fs, process::Command};
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
@@ -76,19 +76,59 @@ pub fn asked_for(node: &Node) -> Result<()> {
     Ok(())
 }
 
-/// Debian's bpftool asks the kernel which programs are there.
 pub fn program_of_the_kernel(node: &Node) -> Result<()> {
-    let container = node.pod()?.run(Container::of_program(BUSYBOX, &["/busybox", "sleep", "1000"]))?;
-    let cgroup = format!("/sys/fs/cgroup{}", container.cgroup()?);
-    let output = Command::new("bpftool").args(["--json", "cgroup", "show", &cgroup]).output()?;
-    let said = String::from_utf8_lossy(&output.stdout).into_owned();
-    ensure!(output.status.success(), "bpftool: {said}{}", String::from_utf8_lossy(&output.stderr));
+    let container = node.pod()?.run(idle())?;
+    program_of(&container.cgroup()?).map(drop)
+}
+
+/// A program that stands alone at a control group, as another one's might, allows none below it: the container must not start.
+pub fn without_a_program(node: &Node) -> Result<()> {
+    let pod = node.own_pod()?;
+    let program = program_of(&pod.run(idle())?.cgroup()?)?;
+    bpftool(&["cgroup", "attach", &folder(&pod.cgroup()), "cgroup_device", "id", &program.to_string()])?;
+    let before = groups(&pod.cgroup())?;
+    let error = pod.run(idle()).err().context("the container started")?;
+    let said = format!("{error:#}");
+    ensure!(said.contains("cannot attach the program for devices"), "{said}");
+    let after = groups(&pod.cgroup())?;
+    ensure!(after == before, "control groups before: {before:?}, after: {after:?}");
+    Ok(())
+}
+
+/// A container that does nothing, for as long as any case takes.
+fn idle() -> Container {
+    Container::of_program(BUSYBOX, &["/busybox", "sleep", "1000"])
+}
+
+/// The kernel's number of the program for devices at a control group.
+fn program_of(cgroup: &str) -> Result<u64> {
+    let said = bpftool(&["--json", "cgroup", "show", &folder(cgroup)])?;
     // Nothing at all where there is no program.
     let programs: Vec<Value> = if said.trim().is_empty() { Vec::new() } else { serde_json::from_str(&said)? };
-    let found =
-        programs.iter().any(|program| program["attach_type"].as_str().is_some_and(|kind| kind.contains("device")));
-    ensure!(found, "no program of the type `device` on {cgroup}: {said:?}");
-    Ok(())
+    let is_for_devices = |program: &&Value| program["attach_type"].as_str().is_some_and(|kind| kind.contains("device"));
+    let id = programs.iter().find(is_for_devices).and_then(|program| program["id"].as_u64());
+    id.with_context(|| format!("no program of the type `device` on {cgroup}: {said:?}"))
+}
+
+/// What Debian's bpftool prints, which asks the kernel.
+fn bpftool(arguments: &[&str]) -> Result<String> {
+    let output = Command::new("bpftool").args(arguments).output()?;
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    ensure!(output.status.success(), "bpftool: {said}{}", String::from_utf8_lossy(&output.stderr));
+    Ok(said)
+}
+
+/// The control groups directly below one.
+fn groups(cgroup: &str) -> Result<BTreeSet<OsString>> {
+    let entries = fs::read_dir(folder(cgroup))?.map(|entry| {
+        let entry = entry?;
+        Ok(entry.file_type()?.is_dir().then(|| entry.file_name()))
+    });
+    entries.filter_map(Result::transpose).collect()
+}
+
+fn folder(cgroup: &str) -> String {
+    format!("/sys/fs/cgroup{cgroup}")
 }
 
 /// The kernel's word for it: EPERM from the program, EACCES from a mount with `nodev`.
