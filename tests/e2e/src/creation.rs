@@ -20,15 +20,18 @@ const UNBORN: &str = "youki:[2:INIT]";
 /// What is traced: all that opens or runs a file, and what tells where and with which rights.
 const TRACED: &str = "trace=open,openat,openat2,execve,capset,pivot_root";
 
+/// What is delayed: the wait for the start, so that there is time to look.
+const DELAYED: &str = "inject=accept,accept4:delay_enter=3s";
+
 /// All sockets of a network namespace with their types (proc(5), `/proc/net/unix`): a channel of libcontainer is a SOCK_SEQPACKET.
 const SEQUENCED: &str = "0005";
 
 /// Nothing of the image is opened or run while the process has a capability left: those are the node's.
 pub fn order(bed: &Bed) -> Result<String> {
-    let calls = with_init_container(bed, "traced", |bed, pod, shim| {
+    let calls = with_init_container(bed, "traced", |pod, neighbour| {
         let folder = tempfile::tempdir_in("target")?;
         let trace = folder.path().join("trace");
-        let debugger = Debugger::attach(shim, &trace, &[TRACED])?;
+        let debugger = Debugger::attach(&neighbour.forks_of_shim()?, &trace, TRACED)?;
         bed.kubectl(&["wait", &format!("pod/{}", pod.name), "--for=condition=Ready", "--timeout=60s"])?;
         debugger.detach()?;
         Ok(fs::read_to_string(trace)?)
@@ -58,12 +61,11 @@ fn opens_image(call: &str) -> bool {
 
 /// Between creation and start the process has nothing open but what it needs to be started.
 pub fn descriptors(bed: &Bed) -> Result<String> {
-    let found = with_init_container(bed, "unborn", |_, _, shim| {
-        let (shim, forks) = shim.split_last().context("a pod has a shim")?;
+    let found = with_init_container(bed, "unborn", |_, neighbour| {
         let folder = tempfile::tempdir_in("target")?;
-        let debugger =
-            Debugger::attach(forks, &folder.path().join("trace"), &["inject=accept,accept4:delay_enter=3s"])?;
-        let found = unborn(*shim);
+        let trace = folder.path().join("trace");
+        let debugger = Debugger::attach(&neighbour.forks_of_shim()?, &trace, DELAYED)?;
+        let found = unborn(neighbour.shim()?);
         debugger.detach()?;
         found
     })?;
@@ -96,20 +98,15 @@ fn is_own(link: &str, sockets: &str) -> bool {
         .is_some_and(|fields| fields[4] == SEQUENCED || fields.last().is_some_and(|path| path.ends_with("notify.sock")))
 }
 
-/// Runs `act` while an init container keeps the pod's own container from being made. `act` gets the processes of the pod's shim,
-/// the first of them last.
-fn with_init_container<T>(bed: &Bed, name: &str, act: impl FnOnce(&Bed, &Pod, &[i32]) -> Result<T>) -> Result<T> {
+/// Runs `act` while an init container keeps the pod's own container from being made. `act` gets the pod, and the process of the init
+/// container, by which the pod's shim is found.
+fn with_init_container<T>(bed: &Bed, name: &str, act: impl FnOnce(&Pod, &Process) -> Result<T>) -> Result<T> {
     let wait = container("wait", BUSYBOX, &["/busybox", "sleep", "5"]);
     let pod = Pod::of_component(name, test_hostile::APPLICATION_NAMES)
         .on("node1")
         .with("/spec/initContainers", json!([wait]));
     bed.cluster.apply(&pod.to_string())?;
-    let outcome = waiting(bed, &pod).and_then(|process| {
-        let mut shim = process.shim_processes()?;
-        shim.retain(|pid| *pid != process.shim().unwrap_or_default());
-        shim.push(process.shim()?);
-        act(bed, &pod, &shim)
-    });
+    let outcome = waiting(bed, &pod).and_then(|process| act(&pod, &process));
     pod.delete(bed)?;
     outcome
 }
@@ -130,13 +127,10 @@ fn waiting(bed: &Bed, pod: &Pod) -> Result<Process> {
 struct Debugger(Child);
 
 impl Debugger {
-    /// With these expressions (strace(1)).
-    fn attach(processes: &[i32], trace: &Path, expressions: &[&str]) -> Result<Self> {
+    /// Attaches to these processes; `expression` is what it does with which calls (strace(1), `-e`).
+    fn attach(processes: &[i32], trace: &Path, expression: &str) -> Result<Self> {
         let mut strace = Command::new(artifacts::tool("strace"));
-        strace
-            .args(["-f", "-qq", "-s", "256", "-o"])
-            .arg(trace)
-            .args(expressions.iter().flat_map(|expression| ["-e", *expression]));
+        strace.args(["-f", "-qq", "-s", "256", "-e", expression, "-o"]).arg(trace);
         strace.args(processes.iter().flat_map(|pid| ["-p".to_owned(), pid.to_string()]));
         let debugger = Self(strace.spawn().context("cannot run strace")?);
         until("all processes of the shim are traced", || {

@@ -63,9 +63,10 @@ impl Process {
         self.of_shim()?.into_iter().map(proportional).sum()
     }
 
-    /// The processes of the pod's shim that are outside of the pod.
-    pub fn shim_processes(&self) -> Result<Vec<i32>> {
-        self.of_shim()
+    /// The processes of the pod's shim that are outside of the pod, but for the first: what the shim forks from.
+    pub fn forks_of_shim(&self) -> Result<Vec<i32>> {
+        let first = self.shim()?;
+        Ok(self.of_shim()?.into_iter().filter(|pid| *pid != first).collect())
     }
 
     /// The ancestors of the process up to the first that is no shim.
