@@ -5,14 +5,14 @@ use std::env;
 use std::path::Path;
 use std::process::Command;
 
-/// Overrides what git says; the only source where there is no git (a source archive, an image build).
+/// Takes the place of what git says. Without git, as in a source archive, it is the only source.
 pub const VARIABLE: &str = "HTTPSERVER_GIT_COMMIT";
 
 /// What the image is made of, the component included. Only a change of these makes a tree dirty.
 pub const SOURCES: [&str; 7] =
     ["src", "build.rs", "image/src/revision.rs", "Cargo.toml", "Cargo.lock", "spin.toml", "runtime-config.toml"];
 
-/// The commit of the checkout in `root`, with so many digits, and `-dirty` if one of [`SOURCES`] was changed or added since.
+/// The commit of the checkout in `root`, `digits` long, with `-dirty` if one of [`SOURCES`] was changed or added since.
 ///
 /// A source archive that was unpacked inside another repository does not take that one's.
 pub fn revision(root: &Path, digits: usize) -> Option<String> {
