@@ -36,8 +36,9 @@ impl Membership {
     /// The folder of the process's group in the hierarchy of version 2.
     pub fn version_2(&self) -> Option<PathBuf> {
         let path = self.find(str::is_empty)?;
-        let beside = Path::new(BESIDE_VERSION_1);
-        Some(if beside.is_dir() { beside } else { Path::new(MOUNT) }.join(path))
+        // A file that only version 2 has (cgroups(7)).
+        let is_alone = Path::new(MOUNT).join("cgroup.controllers").is_file();
+        Some(Path::new(if is_alone { MOUNT } else { BESIDE_VERSION_1 }).join(path))
     }
 
     /// By what cgroups(7) says of `/proc/PID/cgroup`: `NUMBER:CONTROLLERS:PATH`, without controllers in version 2.

@@ -43,21 +43,25 @@ pub fn open_proc(path: &str) -> Result<OwnedFd> {
     Ok(file)
 }
 
-/// Closes these.
+/// Closes those of [`opened`] that `is_foreign` picks.
 ///
 /// # Safety
 /// Nothing in this process may use them any more, nor close them again.
-pub unsafe fn close(descriptors: impl IntoIterator<Item = RawFd>) {
-    for descriptor in descriptors {
+///
+/// # Errors
+/// As [`opened`]; nothing is closed then.
+pub unsafe fn close_where(is_foreign: impl Fn(RawFd) -> bool) -> Result<()> {
+    for descriptor in opened()?.into_iter().filter(|&descriptor| is_foreign(descriptor)) {
         // SAFETY: the caller's promise.
         unsafe { rustix::io::close(descriptor) };
     }
+    Ok(())
 }
 
 /// Whether libcontainer needs it until the container starts: an end of one of the channels between its processes, or the socket
 /// on which the container's process waits for its start.
 pub fn is_libcontainers(descriptor: RawFd) -> bool {
-    // SAFETY: only to ask what it is; where it is not open any more the answer is an error.
+    // SAFETY: it is only asked what it is; if it is closed by now, the answer is an error.
     let descriptor = unsafe { BorrowedFd::borrow_raw(descriptor) };
     match sockopt::socket_type(descriptor) {
         Ok(SocketType::SEQPACKET) => true,

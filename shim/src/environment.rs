@@ -26,16 +26,6 @@ impl<'a> Environment<'a> {
         Self(spec.process().as_ref().and_then(|process| process.env().as_deref()).unwrap_or_default())
     }
 
-    /// Of these, each `NAME=VALUE`.
-    pub fn from_list(variables: &'a [String]) -> Self {
-        Self(variables)
-    }
-
-    /// What it was made of.
-    pub fn to_vec(&self) -> Vec<String> {
-        self.0.to_vec()
-    }
-
     /// The value of `name`, the last if it is given twice.
     pub fn get(&self, name: &str) -> Option<String> {
         let values = self.0.iter().rev().filter_map(|pair| pair.split_once('='));

@@ -21,7 +21,8 @@ static PIPE_OF_ROOT: OnceLock<Vec<RawFd>> = OnceLock::new();
 pub fn init(foreign: Vec<RawFd>) -> Result<()> {
     let shared = descriptors::opened()?;
     Zygote::init();
-    from_reply(Zygote::global().try_run(|(foreign, shared)| to_reply(leave_shim(foreign, &shared)), (foreign, shared)))
+    let leave = |(foreign, shared): (Vec<RawFd>, Vec<RawFd>)| to_reply(leave_shim(&foreign, &shared));
+    from_reply(Zygote::global().try_run(leave, (foreign, shared)))
 }
 
 /// A new process, which ends when it is dropped.
@@ -34,17 +35,15 @@ pub fn spawn() -> Result<Zygote> {
     Ok(process)
 }
 
-fn leave_shim(foreign: Vec<RawFd>, shared: &[RawFd]) -> Result<()> {
+fn leave_shim(foreign: &[RawFd], shared: &[RawFd]) -> Result<()> {
     let pipe = descriptors::opened()?.into_iter().filter(|descriptor| !shared.contains(descriptor)).collect();
     PIPE_OF_ROOT.get_or_init(|| pipe);
-    // SAFETY: this process runs nothing but what it is told to, and none of that knows of them.
-    unsafe { descriptors::close(foreign) };
-    Ok(())
+    // SAFETY: this process runs only what it is told to, and nothing of that knows of them.
+    unsafe { descriptors::close_where(|descriptor| foreign.contains(&descriptor)) }
 }
 
 fn leave_root() -> Result<()> {
-    let pipe = PIPE_OF_ROOT.get().expect("the root knows its pipe before it forks").clone();
-    // SAFETY: whoever reads from the pipe is another process; this one has a pipe of its own.
-    unsafe { descriptors::close(pipe) };
-    Ok(())
+    let pipe = PIPE_OF_ROOT.get().expect("the root knows its pipe before it forks");
+    // SAFETY: only the root reads from it; this process has a pipe of its own.
+    unsafe { descriptors::close_where(|descriptor| pipe.contains(&descriptor)) }
 }

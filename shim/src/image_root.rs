@@ -1,17 +1,17 @@
 //! The root file system of an image, read from outside of its container, as the node's root.
 //!
-//! Nothing is opened but regular files: to open a device of the image would act on the node, to open a named pipe would wait for
-//! whoever writes to it.
+//! A file is found without being opened, and opened only if it is a regular one ([`regular_file`]).
 
-use std::fs::{File, FileType};
+use std::fs::File;
 use std::io::Read;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
-use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 use rustix::fs::{Mode, OFlags, ResolveFlags, open, openat2};
 use rustix::io::Errno;
+
+use crate::regular_file;
 
 /// A root file system, held open.
 pub struct ImageRoot(OwnedFd);
@@ -36,7 +36,7 @@ impl ImageRoot {
         let Some(file) = self.find(path).with_context(|| format!("cannot look for `{shown}` in the image"))? else {
             return Ok(None);
         };
-        ensure_regular(path, file.metadata()?.file_type())?;
+        regular_file::ensure(path, file.metadata()?.file_type())?;
         // The very file that was looked at, whatever its name leads to by now.
         let reopened = format!("/proc/self/fd/{}", file.as_fd().as_raw_fd());
         let file = File::open(reopened).with_context(|| format!("cannot open `{shown}` in the image"))?;
@@ -62,22 +62,6 @@ impl ImageRoot {
             Err(error) => Err(error),
         }
     }
-}
-
-/// # Errors
-/// What is at `path` is no regular file; the error says what it is.
-pub fn ensure_regular(path: &Path, found: FileType) -> Result<()> {
-    let kind = if found.is_fifo() {
-        "a named pipe"
-    } else if found.is_socket() {
-        "a socket"
-    } else if found.is_char_device() || found.is_block_device() {
-        "a device"
-    } else {
-        "a folder"
-    };
-    ensure!(found.is_file(), "`{}` in the image is {kind}, expected a regular file", path.display());
-    Ok(())
 }
 
 #[cfg(test)]
@@ -129,6 +113,5 @@ mod tests {
             assert_eq!(error, format!("`{path}` in the image is {kind}, expected a regular file"));
             assert!(!root.has_file(Path::new(path)));
         }
-        ensure_regular(Path::new("/dev/null"), fs::metadata("/dev/null").unwrap().file_type()).unwrap_err();
     }
 }

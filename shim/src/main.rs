@@ -19,6 +19,7 @@ mod forks;
 mod image_root;
 mod ipc;
 mod logger;
+mod regular_file;
 mod shim;
 
 use std::io::Write;

@@ -4,11 +4,13 @@
 //! Best effort. Where this fails, the container compiles for itself, and reports what is wrong in its own log.
 
 use std::fs::File;
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use httpserver_runtime::cache::{Cache, Entry};
 use httpserver_runtime::manifest::Manifest;
+use httpserver_runtime::options::Limits;
 use oci_spec::runtime::Spec;
 use serde::{Deserialize, Serialize};
 use zygote::WireFd;
@@ -52,16 +54,17 @@ pub fn compiled(image: &ImageRoot, root: &Path, spec: &Spec) -> Option<Compiled>
     if !image.has_file(Path::new(MANIFEST)) {
         return None;
     }
-    let environment = Environment::from_spec(spec).to_vec();
-    let prepared = forks::spawn().and_then(|process| {
-        // The compiler takes memory and threads: a process that has neither yet has them, and gives them back by its end.
-        let prepare = |(root, environment): (PathBuf, Vec<String>)| to_reply(prepare(&root, &environment));
-        from_reply(process.try_run(prepare, (root.to_owned(), environment)))
+    let prepared = environment::limits(&Environment::from_spec(spec)).and_then(|Limits { instances, memory }| {
+        let prepare = |(root, instances, memory): (PathBuf, NonZeroU32, usize)| {
+            to_reply(prepare(&root, &Limits { instances, memory }))
+        };
+        // The compiler takes memory and starts threads. Both go with a process of its own.
+        from_reply(forks::spawn()?.try_run(prepare, (root.to_owned(), instances, memory)))
     });
     prepared.inspect_err(|error| log::warn!("no compiled code for {}: {error:#}", root.display())).ok()
 }
 
-fn prepare(root: &Path, environment: &[String]) -> Result<Compiled> {
+fn prepare(root: &Path, limits: &Limits) -> Result<Compiled> {
     let image = ImageRoot::open(root)?;
     let read = |path: &Path, largest| {
         image.read(path, largest)?.with_context(|| format!("`{}` is not in the image", path.display()))
@@ -69,7 +72,6 @@ fn prepare(root: &Path, environment: &[String]) -> Result<Compiled> {
     let text = String::from_utf8(read(Path::new(MANIFEST), LARGEST_MANIFEST)?)?;
     let manifest = Manifest::of_text(&text, Path::new(MANIFEST))?;
     let wasm = read(&manifest.source, LARGEST)?;
-    let limits = environment::limits(&Environment::from_list(environment))?;
-    let (name, file) = Cache::at(CACHE.into()).open(&wasm, &limits, CACHED)?.into_parts();
+    let (name, file) = Cache::at(CACHE.into()).open(&wasm, limits, CACHED)?.into_parts();
     Ok(Compiled { name, file: WireFd::new(file) })
 }

@@ -32,19 +32,16 @@ impl Executor {
         *self.is_linux.get_or_init(|| linux_program::is_program(spec))
     }
 
-    /// Closes what is the node's, whoever opened it: libcontainer only marks it to be closed by an `execve`.
+    /// Closes the descriptors of the node. libcontainer only marks them to be closed by an `execve`.
     fn leave_node(&self) -> Result<()> {
         // The log is one of these files.
         log::set_max_level(log::LevelFilter::Off);
         let code = self.code.take();
         let kept = code.as_ref().map(|code| code.as_fd().as_raw_fd());
         self.code.set(code);
-        let opened = descriptors::opened()?;
-        let foreign = opened.into_iter().filter(|&it| Some(it) != kept && !descriptors::is_libcontainers(it));
-        // SAFETY: of the owners of these, each is in a frame of the stack that this process, a fork, never returns to, or is the
-        // logger, which is off.
-        unsafe { descriptors::close(foreign) };
-        Ok(())
+        // SAFETY: the owner of each is in a frame of the stack that this process, a fork, never returns to; or it is the logger,
+        // which is off.
+        unsafe { descriptors::close_where(|it| Some(it) != kept && !descriptors::is_libcontainers(it)) }
     }
 }
 
@@ -56,7 +53,7 @@ impl LibExecutor for Executor {
             self.leave_node()?;
             // There is one thread yet, so whatever thread follows has no more rights than this one.
             privileges::check(spec)?;
-            // Nobody would be left to end or to replace it. After the change of user, which would reset this.
+            // Without its shim nothing could end or replace it. After the change of user, which would reset this.
             set_parent_process_death_signal(Some(Signal::KILL)).context("cannot tie the container to its shim")
         };
         ready().map_err(|error| ExecutorValidationError::ArgValidationError(format!("{error:#}")))?;

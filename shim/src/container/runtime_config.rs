@@ -1,12 +1,11 @@
 //! The image's `/runtime-config.toml`.
 
-use std::io::ErrorKind;
 use std::path::Path;
 
 use anyhow::{Context, Result, anyhow};
 use serde::Deserialize;
 
-use crate::image_root::ensure_regular;
+use crate::regular_file;
 
 /// What Spin knows and we do too; like Spin, we refuse a key that nobody would read.
 #[derive(Deserialize)]
@@ -23,12 +22,8 @@ struct RuntimeConfig {
 /// It cannot be read, is no TOML, or asks for what only Spin has.
 pub fn check(path: &Path) -> Result<()> {
     let shown = path.display();
-    match path.metadata() {
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
-        metadata => {
-            let metadata = metadata.with_context(|| format!("cannot look for `{shown}`"))?;
-            ensure_regular(path, metadata.file_type())?;
-        }
+    if !regular_file::is_at(path)? {
+        return Ok(());
     }
     let text = std::fs::read_to_string(path).with_context(|| format!("cannot read `{shown}`"))?;
     let parsed: Result<RuntimeConfig, _> = toml::from_str(&text);

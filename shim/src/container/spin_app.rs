@@ -13,9 +13,8 @@ use httpserver_runtime::variables::{Sources, Variables};
 use oci_spec::runtime::Spec;
 
 use crate::container::{exit, runtime_config};
-use crate::descriptors;
 use crate::environment::{self, Environment};
-use crate::image_root::ensure_regular;
+use crate::{descriptors, regular_file};
 
 /// The application's manifest in the image.
 pub const MANIFEST: &str = "/spin.toml";
@@ -33,23 +32,19 @@ pub fn run(spec: &Spec, code: Option<Entry>) -> Result<()> {
     let options = environment::options(spec)?;
     let manifest_path = Path::new(MANIFEST);
     ensure!(
-        manifest_path.try_exists()?,
+        regular_file::is_at(manifest_path)?,
         "the image has no {MANIFEST}, and its entrypoint {} is no Linux program either; expected a Spin application: \
          `COPY spin.toml` and the files that it names to / of the image",
         entrypoint(spec)
     );
-    // To open a named pipe would wait for whoever writes to it.
-    ensure_regular(manifest_path, manifest_path.metadata()?.file_type())?;
     runtime_config::check(Path::new(RUNTIME_CONFIG))?;
     let manifest = Manifest::read(manifest_path)?;
-    let source = manifest.source.metadata().with_context(|| {
-        format!(
-            "{MANIFEST}: the component `{}` is the file `{}`, which is not in the image; `COPY` it there",
-            manifest.component,
-            manifest.source.display()
-        )
-    })?;
-    ensure_regular(&manifest.source, source.file_type())?;
+    ensure!(
+        regular_file::is_at(&manifest.source)?,
+        "{MANIFEST}: the component `{}` is the file `{}`, which is not in the image; `COPY` it there",
+        manifest.component,
+        manifest.source.display()
+    );
     let (environment, none) = (Environment::from_spec(spec), BTreeMap::new());
     let sources = Sources { given: &none, environment: &|name| environment.get(name), dotenv: &none };
     let variables = Variables::resolve(&manifest, &sources)?;
@@ -68,8 +63,6 @@ fn entrypoint(spec: &Spec) -> String {
 /// Closes what libcontainer needed until the start: a program would lose it with its `execve`, which we never do.
 fn leave_libcontainer(code: Option<&Entry>) -> Result<()> {
     let kept = code.map(|code| code.as_fd().as_raw_fd());
-    let others = descriptors::opened()?.into_iter().filter(|&it| Some(it) != kept);
     // SAFETY: libcontainer has handed over this process and is not returned to.
-    unsafe { descriptors::close(others) };
-    Ok(())
+    unsafe { descriptors::close_where(|descriptor| Some(descriptor) != kept) }
 }

@@ -1,7 +1,7 @@
 //! What containerd asks for: the bundle's `config.json`, an OCI specification.
 //!
-//! libcontainer leaves every capability that the specification does not mention, and looks for a `HOME` that it does not mention
-//! by code that the image chooses. So nothing is left to be looked for: what is not said is filled in before libcontainer reads it.
+//! libcontainer keeps each set of capabilities that the specification does not list, and where it has no `HOME`, libcontainer asks
+//! the C library, which may run code of the image. So the specification is completed before libcontainer reads it.
 
 use std::fs::{self, File};
 use std::path::PathBuf;
@@ -53,7 +53,7 @@ impl Bundle {
         self.write()
     }
 
-    /// In one step: whoever reads the file meets the old one or the new one.
+    /// In one step: a reader finds the old file or the new one.
     fn write(&self) -> Result<()> {
         let path = self.folder.join(CONFIG);
         let unfinished = path.with_extension("json.unfinished");

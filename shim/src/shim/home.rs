@@ -39,6 +39,8 @@ fn find(passwd: &str, uid: u32) -> Option<&str> {
 mod tests {
     use std::fs;
 
+    use rustix::fs::{CWD, FileType, Mode, mknodat};
+
     use super::*;
 
     #[test]
@@ -65,10 +67,12 @@ mod tests {
     #[test]
     fn what_is_no_file_is_named_with_the_way_out() {
         let image = tempfile::tempdir().unwrap();
-        fs::create_dir_all(image.path().join("etc/passwd")).unwrap();
+        fs::create_dir(image.path().join("etc")).unwrap();
+        // To open it would wait for ever.
+        mknodat(CWD, image.path().join("etc/passwd"), FileType::Fifo, Mode::RUSR, 0).unwrap();
         let error = format!("{:#}", for_user(&ImageRoot::open(image.path()).unwrap(), 5).unwrap_err());
         assert!(
-            error.contains("set it in its environment") && error.contains("`/etc/passwd` in the image is a folder"),
+            error.contains("set it in its environment") && error.contains("`/etc/passwd` in the image is a named pipe"),
             "{error}"
         );
     }

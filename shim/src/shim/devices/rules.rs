@@ -14,7 +14,8 @@ const ANY: u32 = MAKE | READ | WRITE;
 const BLOCK: u32 = 1;
 const CHARACTER: u32 = 2;
 
-/// What every container may have, as runc's and libcontainer's defaults for version 1 have it: kind, major, minor, access.
+/// What every container may have: kind, major, minor, access. The same as runc's `AllowedDevices`, and as libcgroups' defaults for
+/// version 1.
 const DEFAULTS: [(u32, Option<u32>, Option<u32>, u32); 12] = [
     // A node may be made of each, which is not to open it.
     (CHARACTER, None, None, MAKE),
@@ -76,13 +77,13 @@ impl Rules {
     pub fn check_list(&self, list: &str) -> Result<()> {
         for line in list.lines() {
             let entry = Rule::parse(line).with_context(|| format!("devices.list has the line `{line}`"))?;
-            ensure!(self.allow(&entry), "the container may use the devices `{line}`, which it did not ask for");
+            ensure!(self.allows(&entry), "the container may use the devices `{line}`, which it did not ask for");
         }
         Ok(())
     }
 
     /// Whether everything that `entry` names is allowed.
-    fn allow(&self, entry: &Rule) -> bool {
+    fn allows(&self, entry: &Rule) -> bool {
         let mut asked = entry.access;
         for rule in self.0.iter().rev() {
             if rule.allow && rule.covers(entry) {
@@ -174,7 +175,7 @@ pub mod tests {
 
     #[test]
     fn the_last_rule_that_speaks_of_a_device_decides() {
-        let allows = |listed: Value, line: &str| rules(listed).unwrap().allow(&Rule::parse(line).unwrap());
+        let allows = |listed: Value, line: &str| rules(listed).unwrap().allows(&Rule::parse(line).unwrap());
         for (line, allowed) in [
             ("c 1:3 rwm", true),
             ("c 136:7 rw", true),
