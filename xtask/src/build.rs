@@ -69,6 +69,14 @@ pub fn image_maker(steps: &mut Steps) -> Result<PathBuf> {
     Ok(project::target().join("host").join(project::IMAGE_MAKER))
 }
 
+/// Builds the program that installs the shim on a node.
+pub fn installer(steps: &mut Steps) -> Result<PathBuf> {
+    // Selected with the others, so that it shares what it is built from with their tests.
+    let mut cargo = project::host_cargo("build", project::PLAIN);
+    steps.run("building the installer", "", cargo.args(["--bin", project::INSTALLER]))?;
+    Ok(project::target().join("host").join(project::INSTALLER))
+}
+
 /// Builds the Go server that the component is measured beside: one static program.
 pub fn baseline(steps: &mut Steps) -> Result<PathBuf> {
     let binary = project::target().join("baseline");

@@ -7,7 +7,7 @@ use clap::Subcommand;
 use test_cluster::{Cluster, Options, Tools};
 
 use crate::{
-    project, shim,
+    project,
     step::{Steps, seconds},
     test::{Tally, report},
 };
@@ -50,7 +50,7 @@ pub fn run(steps: &mut Steps, action: Action) -> Result<()> {
             let start = Instant::now();
             let cluster = Cluster::up(&options)?;
             if let Some(file) = &shim {
-                shim::install_on(&cluster, file)?;
+                cluster.install_shim(file)?;
             }
             println!("{nodes} nodes ready after {}\n{}", seconds(start.elapsed()), cluster.usage());
         }

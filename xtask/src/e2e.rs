@@ -89,7 +89,7 @@ fn on_cluster(steps: &mut Steps, options: &Options, shim: &Path, archive: &Path,
     let start = Instant::now();
     let cluster = Cluster::up(options).context("the cluster does not start")?;
     eprintln!("{NODES} nodes ready after {}", seconds(start.elapsed()));
-    shim::install_on(&cluster, shim)?;
+    cluster.install_shim(shim)?;
     cluster.import_image(archive)?;
     let mut tally = Tally::default();
     let outcome = steps.lines("end to end", &mut tests, |line| tally.add(line));

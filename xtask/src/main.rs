@@ -5,6 +5,7 @@ mod clean;
 mod cluster;
 mod e2e;
 mod fmt;
+mod forward;
 mod image;
 mod lint;
 mod manifests;
@@ -20,7 +21,7 @@ mod vm;
 
 use std::{ffi::OsString, process::ExitCode};
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::{step::Steps, toolchain::Flavour};
 
@@ -96,7 +97,11 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let mut command = Cli::command();
+    let matches = command.get_matches_mut();
+    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    let (name, matches) = matches.subcommand().expect("clap asks for one");
+    let words = forward::words(command.find_subcommand(name).expect("it was parsed"), matches);
     let mut steps = Steps::new(cli.verbose);
     let done = match cli.command {
         Command::Cluster { action } => cluster::run(&mut steps, action),
@@ -106,7 +111,7 @@ fn main() -> ExitCode {
         Command::Manifests(arguments) => manifests::run(&mut steps, &arguments),
         Command::Test { url: Some(url), arguments } => test::against(&mut steps, &url, &arguments),
         Command::Test { url: None, arguments } => test::run(&mut steps, &arguments),
-        Command::Shim(arguments) => shim::run(&mut steps, &arguments),
+        Command::Shim(arguments) => shim::run(&mut steps, &arguments, &words),
         Command::E2e(arguments) => e2e::run(&mut steps, &arguments),
         Command::Vm { action } => vm::run(&mut steps, action),
         Command::Setup => setup::run(&mut steps),

@@ -36,6 +36,9 @@ pub const WITH_WASMTIME: &[&str] = &[RUNTIME, "httpserver-shim"];
 /// built from.
 pub const IMAGE_MAKER: &str = "httpserver-image";
 
+/// The package, and its program, that installs the shim on a node.
+pub const INSTALLER: &str = "httpserver-shim-installer";
+
 /// The package, and its program, with the cases of the virtual machine. By itself, since it needs the compiler of containerd's protocol.
 pub const CASES: &str = "test-vm";
 
@@ -44,7 +47,7 @@ pub const WITHOUT_WASMTIME: &[&[&str]] = &[PLAIN, &[IMAGE_MAKER], &[CASES]];
 
 /// What needs nothing of the above.
 pub const PLAIN: &[&str] =
-    &["httpserver", "test-cluster", "test-e2e", "test-hostile", "test-manifests", "test-support", "xtask"];
+    &["httpserver", INSTALLER, "test-cluster", "test-e2e", "test-hostile", "test-manifests", "test-support", "xtask"];
 
 /// The root of this checkout.
 ///
