@@ -22,8 +22,11 @@ pub fn words(command: &Command, matches: &ArgMatches) -> Vec<OsString> {
             words.push("--".into());
         }
         for value in matches.get_raw(id).into_iter().flatten() {
-            words.extend(flag.clone());
-            words.push(value.to_owned());
+            // In one word, since a value may begin with a hyphen.
+            let mut word = flag.clone().unwrap_or_default();
+            word.push(if word.is_empty() { "" } else { "=" });
+            word.push(value);
+            words.push(word);
         }
     }
     if let Some((name, matches)) = matches.subcommand() {
@@ -44,7 +47,7 @@ mod tests {
     struct Cli {
         #[command(subcommand)]
         _action: Action,
-        #[arg(short = 'x', long, global = true)]
+        #[arg(short = 'g', long, global = true)]
         _verbose: bool,
     }
 
@@ -88,8 +91,8 @@ mod tests {
     #[test]
     fn the_words_of_a_subcommand_are_passed_on() {
         check(&["plain"], &[]);
-        check(&["plain", "--flag", "-v"], &["--flag"]);
-        check(&["-v", "plain", "--value=-1", "a", "--", "-b"], &["--value", "-1", "a", "--", "-b"]);
+        check(&["plain", "--flag", "-g"], &["--flag"]);
+        check(&["-g", "plain", "--value=-1", "a", "--", "-b"], &["--value=-1", "a", "--", "-b"]);
         check(&["nested", "kubectl", "get", "-A"], &["kubectl", "get", "-A"]);
     }
 }
