@@ -5,11 +5,11 @@ use std::ffi::OsString;
 use anyhow::Result;
 use clap::Args;
 
-use crate::step::Steps;
-use crate::test::{self, Tally};
+use crate::runner::Runner;
+use crate::test::{self, Summary};
 use crate::toolchain::{Flavour, Toolchain};
 use crate::tools::{BUSYBOX, STRACE};
-use crate::{build, cluster, project, shim};
+use crate::{build, cluster, shim, workspace};
 
 /// What the tests call the image.
 const IMAGE: &str = "localhost/httpserver:e2e";
@@ -31,30 +31,30 @@ pub struct Arguments {
 }
 
 /// Builds what is missing, then runs the tests.
-pub fn run(steps: &mut Steps, arguments: &Arguments) -> Result<()> {
-    let (toolchain, flavour) = Toolchain::best(steps)?;
-    let component = build::component(steps, &toolchain, flavour)?;
-    let image_maker = build::image_maker(steps)?;
-    let archive = project::target().join("e2e.oci.tar");
-    let mut image = project::command(image_maker);
-    steps.run("making the image", "", image.args(["--name", IMAGE, "--output"]).arg(&archive))?;
-    let shim = shim::build(steps)?;
-    let mut tests = project::host_cargo("test", project::PLAIN);
+pub fn run(runner: &mut Runner, arguments: &Arguments) -> Result<()> {
+    let (toolchain, flavour) = Toolchain::best(runner)?;
+    let component = build::component(runner, &toolchain, flavour)?;
+    let image_tool = build::image_tool(runner)?;
+    let archive = workspace::target().join("e2e.oci.tar");
+    let mut image = workspace::command(image_tool);
+    runner.run("making the image", "", image.args(["--name", IMAGE, "--output"]).arg(&archive))?;
+    let shim = shim::build(runner)?;
+    let mut tests = workspace::host_cargo("test", workspace::PLAIN);
     tests.args(["--test", "e2e", "--test", "contract"]);
-    steps.run("building the end-to-end tests", "", tests.arg("--no-run"))?;
-    let stable = Toolchain::find(steps, Flavour::Stable)?;
-    let mut named = test::tools(steps)?;
+    runner.run("building the end-to-end tests", "", tests.arg("--no-run"))?;
+    let stable = Toolchain::find(runner, Flavour::Stable)?;
+    let mut named = test::tools(runner)?;
     named.push(("HTTPSERVER_COMPONENT".to_owned(), component));
-    named.push(("HTTPSERVER_GUEST".to_owned(), build::test_guest(steps, &stable)?));
-    named.push(("HTTPSERVER_BASELINE".to_owned(), build::baseline(steps)?));
+    named.push(("HTTPSERVER_GUEST".to_owned(), build::test_guest(runner, &stable)?));
+    named.push(("HTTPSERVER_BASELINE".to_owned(), build::baseline(runner)?));
     named.push(("HTTPSERVER_SHIM".to_owned(), shim));
     for tool in [BUSYBOX, STRACE] {
-        named.push((tool.variable(), tool.path(steps)?));
+        named.push((tool.variable(), tool.path(runner)?));
     }
     named.push(("HTTPSERVER_IMAGE_ARCHIVE".to_owned(), archive));
-    cluster::tools(steps)?;
+    cluster::tools(runner)?;
 
-    let mut cargo = project::host_cargo("test", project::PLAIN);
+    let mut cargo = workspace::host_cargo("test", workspace::PLAIN);
     cargo.args(["--test", "e2e"]).envs(named);
     for (name, wanted) in [("HTTPSERVER_E2E_LONG", arguments.long), ("HTTPSERVER_E2E_KEEP", arguments.keep)] {
         if wanted {
@@ -62,8 +62,8 @@ pub fn run(steps: &mut Steps, arguments: &Arguments) -> Result<()> {
         }
     }
     cargo.arg("--").args(&arguments.arguments);
-    let mut tally = Tally::default();
-    let outcome = steps.lines("end to end", &mut cargo, |line| tally.add(line));
-    test::report(steps, &tally);
+    let mut summary = Summary::default();
+    let outcome = runner.run_streaming("end to end", &mut cargo, |line| summary.add(line));
+    test::report(runner, &summary);
     outcome
 }

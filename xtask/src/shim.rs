@@ -10,9 +10,9 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 
-use crate::step::Steps;
+use crate::runner::Runner;
 use crate::toolchain::debian;
-use crate::{build, project};
+use crate::{build, workspace};
 
 pub use arguments::Arguments;
 
@@ -23,12 +23,12 @@ pub const BINARY: &str = "containerd-shim-wasmtime-spin-v1";
 const PACKAGES: [&str; 1] = ["protobuf-compiler"];
 
 /// Builds the shim, then becomes the installer if that has something to do; `words` are the arguments as they were typed.
-pub fn run(steps: &mut Steps, arguments: &Arguments, words: &[OsString]) -> Result<()> {
-    let binary = if arguments.uninstall { None } else { Some(build(steps)?) };
+pub fn run(runner: &mut Runner, arguments: &Arguments, words: &[OsString]) -> Result<()> {
+    let binary = if arguments.uninstall { None } else { Some(build(runner)?) };
     if !arguments.install && !arguments.uninstall {
         return Ok(());
     }
-    let mut installer = project::command(build::installer(steps)?);
+    let mut installer = workspace::command(build::installer(runner)?);
     installer.args(words);
     if let Some(binary) = binary {
         installer.arg("--shim").arg(binary);
@@ -37,18 +37,18 @@ pub fn run(steps: &mut Steps, arguments: &Arguments, words: &[OsString]) -> Resu
 }
 
 /// Installs what the shim needs to build, where it is not there yet.
-pub fn prerequisites(steps: &mut Steps) -> Result<()> {
+pub fn prerequisites(runner: &mut Runner) -> Result<()> {
     let protoc = Command::new("protoc").arg("--version").output();
     if protoc.is_ok_and(|output| output.status.success()) {
         return Ok(());
     }
-    debian::install(steps, &PACKAGES, "the shim needs protoc, which is not here")
+    debian::install(runner, &PACKAGES, "the shim needs protoc, which is not here")
 }
 
 /// Builds the shim's binary, what it needs installed first.
-pub fn build(steps: &mut Steps) -> Result<PathBuf> {
+pub fn build(runner: &mut Runner) -> Result<PathBuf> {
     ensure!(cfg!(target_os = "linux"), "containerd's shims exist on Linux only");
-    let binary = build::static_programs(steps)?.program(BINARY);
-    eprintln!("{}", project::shown(&binary));
+    let binary = build::static_programs(runner)?.program(BINARY);
+    eprintln!("{}", workspace::shown(&binary));
     Ok(binary)
 }
