@@ -2,24 +2,17 @@
 
 mod summary;
 
-use std::{
-    env,
-    ffi::{OsStr, OsString},
-    fs,
-    path::PathBuf,
-    process::Command,
-};
+use std::ffi::{OsStr, OsString};
+use std::path::PathBuf;
+use std::process::Command;
+use std::{env, fs};
 
 use anyhow::{Context, Result, ensure};
+use xtask_runner::{Runner, apt, seconds};
 
-use crate::{
-    build,
-    runner::{Runner, seconds},
-    shim,
-    toolchain::{Flavour, Toolchain, debian},
-    tools::TEST_TOOLS,
-    workspace,
-};
+use crate::toolchain::{Flavour, Toolchain};
+use crate::tools::TEST_TOOLS;
+use crate::{build, shim, workspace};
 pub use summary::Summary;
 
 /// Runs all tests on every host there is; `arguments` are for the test binaries.
@@ -33,22 +26,23 @@ pub fn run(runner: &mut Runner, arguments: &[OsString]) -> Result<()> {
         ("HTTPSERVER_GUEST", build::test_guest(runner, &stable)?),
         ("HTTPSERVER_BIN", programs.program("httpserver")),
         ("HTTPSERVER_SHIM", programs.program(shim::BINARY)),
-        ("HTTPSERVER_IMAGE_TOOL", build::image_tool(runner)?),
+        ("HTTPSERVER_IMAGE_TOOL", build::native(runner, workspace::IMAGE_TOOL)?),
     ];
     let tools = tools(runner)?;
     let selections = || {
-        let native =
-            workspace::WITHOUT_WASMTIME.iter().map(|packages| (*packages, workspace::host_cargo("test", packages)));
-        native.chain([(workspace::WITH_WASMTIME, programs.cargo("test", workspace::WITH_WASMTIME))])
+        [
+            ("everything without wasmtime", workspace::native_cargo("test", workspace::NATIVE)),
+            ("runtime and shim", programs.cargo("test", workspace::WITH_WASMTIME)),
+        ]
     };
-    for (packages, mut cargo) in selections() {
-        runner.run(&format!("building the tests of {}", packages.join(", ")), "", cargo.arg("--no-run"))?;
+    for (what, mut cargo) in selections() {
+        runner.run(&format!("building the tests of {what}"), "", cargo.arg("--no-run"))?;
     }
 
     let temporary = Temporary::new(workspace::target().join("test-tmp"))?;
     let mut summary = Summary::default();
     let mut failures = Vec::new();
-    for (packages, mut cargo) in selections() {
+    for (what, mut cargo) in selections() {
         cargo
             .arg("--no-fail-fast")
             .envs(artifacts.clone())
@@ -56,9 +50,7 @@ pub fn run(runner: &mut Runner, arguments: &[OsString]) -> Result<()> {
             .env("TMPDIR", &temporary.0)
             .arg("--")
             .args(arguments);
-        if let Err(failure) =
-            runner.run_streaming(&format!("tests of {}", packages.join(", ")), &mut cargo, |line| summary.add(line))
-        {
+        if let Err(failure) = runner.run_streaming(&format!("tests of {what}"), &mut cargo, |line| summary.add(line)) {
             failures.push(format!("{failure:#}"));
         }
     }
@@ -80,7 +72,7 @@ pub fn tools(runner: &mut Runner) -> Result<Vec<(String, PathBuf)>> {
     }
     // By its own name: they type what a person would type.
     if Command::new("curl").arg("--version").output().is_err() {
-        debian::install(runner, &["curl"], "the tests ask by curl, too, which is not here")?;
+        apt::install(runner, &["curl"], "the tests ask by curl, too, which is not here")?;
     }
     Ok(paths)
 }
@@ -88,7 +80,7 @@ pub fn tools(runner: &mut Runner) -> Result<Vec<(String, PathBuf)>> {
 /// Runs the contract table against the server at `url`, and nothing else; needs no component.
 pub fn against(runner: &mut Runner, url: &str, arguments: &[OsString]) -> Result<()> {
     let mut summary = Summary::default();
-    let mut cargo = workspace::host_cargo("test", workspace::PLAIN);
+    let mut cargo = workspace::native_cargo("test", workspace::NATIVE);
     cargo.args(["--test", "contract"]).env("HTTPSERVER_URL", url).arg("--").args(arguments);
     let result = runner.run_streaming(&format!("contract on {url}"), &mut cargo, |line| summary.add(line));
     report(runner, &summary);
