@@ -3,6 +3,7 @@
 mod build;
 mod clean;
 mod cluster;
+mod completions;
 mod e2e;
 mod fmt;
 mod forward;
@@ -39,12 +40,8 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Build the component and the embedded runtime, then serve on http://127.0.0.1:3000
-    Up {
-        /// Passed on to `httpserver up`, for example: -- --variable version=v9
-        #[arg(last = true, value_name = "ARGUMENTS")]
-        arguments: Vec<OsString>,
-    },
+    /// Build the component and the runtime, then serve on http://127.0.0.1:3000; --watch does so after each change
+    Up(up::Arguments),
     /// Build the component: target/wasm32-wasip2/release/httpserver.wasm
     Build {
         /// What the component does when it panics [default: ship where the toolchain can, else stable]
@@ -88,6 +85,11 @@ enum Command {
     },
     /// Check formatting and documents, lints on both targets, documentation, licences and sources of the dependencies
     Lint,
+    /// Print what lets a shell complete the arguments of `cargo xtask`; CONTRIBUTING.md says how to load it
+    Completions {
+        /// The shell
+        shell: completions::Shell,
+    },
     /// Remove target/ and what this repository put into the user's cache folder
     Clean,
 }
@@ -101,7 +103,7 @@ fn main() -> ExitCode {
     let mut runner = Runner::new(cli.verbose);
     let done = match cli.command {
         Command::Cluster { action } => cluster::run(&mut runner, &action, &words),
-        Command::Up { arguments } => up::run(&mut runner, &arguments),
+        Command::Up(arguments) => up::run(&mut runner, &arguments),
         Command::Build { flavour } => build::run(&mut runner, flavour),
         Command::Image(_) => image::run(&mut runner, &words),
         Command::Manifests(_) => manifests::run(&mut runner, &words),
@@ -114,6 +116,7 @@ fn main() -> ExitCode {
         Command::Fmt { check } => fmt::run(&mut runner, check),
         Command::Lint => lint::run(&mut runner),
         Command::Clean => clean::run(),
+        Command::Completions { shell } => completions::run(shell, Cli::command()),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

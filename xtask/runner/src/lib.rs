@@ -6,4 +6,4 @@ mod cargo_output;
 mod progress;
 mod runner;
 
-pub use runner::{Runner, seconds};
+pub use runner::{Runner, Started, seconds};

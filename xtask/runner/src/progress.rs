@@ -33,11 +33,21 @@ pub struct Progress {
 impl Progress {
     /// Prints what begins. `hint` says what to expect, for example how long it takes the first time.
     pub fn start(what: &str, hint: &str) -> Self {
-        let now = Instant::now();
+        Self::since(Instant::now(), what, hint)
+    }
+
+    /// The same for a command that began at `start`.
+    pub fn since(start: Instant, what: &str, hint: &str) -> Self {
         let hint = if hint.is_empty() { String::new() } else { format!(" ({hint})") };
         let is_terminal = io::stderr().is_terminal();
-        let progress =
-            Self { what: what.to_owned(), hint, start: now, is_terminal, drawn: now, first_line_is_open: !is_terminal };
+        let progress = Self {
+            what: what.to_owned(),
+            hint,
+            start,
+            is_terminal,
+            drawn: Instant::now(),
+            first_line_is_open: !is_terminal,
+        };
         if is_terminal {
             progress.draw(&Status::Unknown);
         } else {

@@ -1,14 +1,14 @@
 //! Runs commands with one line of progress each. Their output appears only if they fail, or with `-v`.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
-use std::process::{Command, ExitStatus, Stdio};
-use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
-use crate::cargo_output::{CargoOutput, Status};
+use crate::cargo_output::CargoOutput;
 use crate::progress::{Progress, TICK};
 
 /// Runs commands and remembers how long each took.
@@ -38,23 +38,30 @@ impl Runner {
         if self.verbose {
             return self.pass_through(what, command);
         }
-        let is_cargo = CargoOutput::is_from(command);
-        if is_cargo {
-            CargoOutput::prepare(command);
-        }
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let progress = Progress::start(what, hint);
-        let (status, took, output) = match observe(command, is_cargo, progress) {
-            Ok(ended) => ended,
-            Err(error) => {
-                eprintln!();
-                return Err(error).with_context(|| cannot_run(command));
-            }
-        };
-        if !status.success() {
-            io::stderr().write_all(&output)?;
-        }
-        self.ended(what, command, status, took)
+        let mut running = Running::start(command)?;
+        let (status, took) = running.follow(Progress::start(what, hint))?;
+        self.ended(what, &line(command), status, took)
+    }
+
+    /// Starts `command`, which [`Self::finish`] waits for: the next commands run at the same time. It ends when the result is dropped.
+    ///
+    /// # Errors
+    /// If the command cannot be run.
+    pub fn start(&self, what: &str, hint: &str, mut command: Command) -> Result<Started> {
+        // With `verbose` it runs only when it is waited for, since its output would be mixed with that of others.
+        let running = if self.verbose { None } else { Some(Running::start(&mut command)?) };
+        Ok(Started { what: what.to_owned(), hint: hint.to_owned(), command, running })
+    }
+
+    /// Waits for a command behind a line of progress; its output appears only if it fails.
+    ///
+    /// # Errors
+    /// If the command fails.
+    pub fn finish(&mut self, started: Started) -> Result<()> {
+        let Started { what, hint, mut command, running } = started;
+        let Some(mut running) = running else { return self.pass_through(&what, &mut command) };
+        let (status, took) = running.follow(Progress::since(running.start, &what, &hint))?;
+        self.ended(&what, &line(&command), status, took)
     }
 
     /// Runs a command that shows its own progress.
@@ -71,7 +78,7 @@ impl Runner {
         if self.verbose {
             eprintln!("{what}: {}", seconds(took));
         }
-        self.ended(what, command, status, took)
+        self.ended(what, &line(command), status, took)
     }
 
     /// Runs `command` with its output shown as it comes, and each line of its standard output given to `on_line` too.
@@ -93,7 +100,7 @@ impl Runner {
         let status = child.wait()?;
         let took = start.elapsed();
         eprintln!("{what}: {}", seconds(took));
-        self.ended(what, command, status, took)
+        self.ended(what, &line(command), status, took)
     }
 
     /// What was run so far and how long each took, in order.
@@ -101,45 +108,78 @@ impl Runner {
         &self.timings
     }
 
-    fn ended(&mut self, what: &str, command: &Command, status: ExitStatus, took: Duration) -> Result<()> {
+    fn ended(&mut self, what: &str, line: &str, status: ExitStatus, took: Duration) -> Result<()> {
         self.timings.push((what.to_owned(), took));
         if !status.success() {
-            bail!("{what} failed after {}: {} ended with {status}", seconds(took), line(command));
+            bail!("{what} failed after {}: {line} ended with {status}", seconds(took));
         }
         Ok(())
     }
 }
 
-/// Runs `command`, shows how far it is, and returns what is worth showing if it fails: standard output, then standard error.
-fn observe(
-    command: &mut Command,
+/// A command that was started, and what it says of itself.
+pub struct Started {
+    what: String,
+    hint: String,
+    command: Command,
+    running: Option<Running>,
+}
+
+/// A process whose output is collected. It is killed when this is dropped.
+struct Running {
+    start: Instant,
+    child: Child,
+    parts: Receiver<(bool, Vec<u8>)>,
+    /// Whether its standard error has cargo's progress.
     is_cargo: bool,
-    mut progress: Progress,
-) -> io::Result<(ExitStatus, Duration, Vec<u8>)> {
-    let mut child = command.spawn()?;
-    let (sender, parts) = mpsc::channel();
-    let stdout = child.stdout.take().expect("its standard output is a pipe");
-    let stderr = child.stderr.take().expect("its standard error is a pipe");
-    forward(stdout, false, sender.clone());
-    forward(stderr, true, sender);
-    let mut cargo = CargoOutput::default();
-    let (mut output, mut errors) = (Vec::new(), Vec::new());
-    loop {
-        match parts.recv_timeout(TICK) {
-            Ok((true, part)) if is_cargo => cargo.read(&part),
-            Ok((true, part)) => errors.extend(part),
-            Ok((false, part)) => output.extend(part),
-            Err(RecvTimeoutError::Timeout) => {}
-            // Both pipes are closed.
-            Err(RecvTimeoutError::Disconnected) => break,
+}
+
+impl Running {
+    fn start(command: &mut Command) -> Result<Self> {
+        let is_cargo = CargoOutput::is_from(command);
+        if is_cargo {
+            CargoOutput::prepare(command);
         }
-        progress.update(if is_cargo { cargo.status() } else { &Status::Unknown });
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().with_context(|| cannot_run(command))?;
+        let (sender, parts) = mpsc::channel();
+        forward(child.stdout.take().expect("its standard output is a pipe"), false, sender.clone());
+        forward(child.stderr.take().expect("its standard error is a pipe"), true, sender);
+        Ok(Self { start: Instant::now(), child, parts, is_cargo })
     }
-    let status = child.wait()?;
-    let took = progress.end(status.success());
-    output.extend(cargo.messages());
-    output.extend(errors);
-    Ok((status, took, output))
+
+    /// Shows how far it is until it ends. If it fails, shows what it printed: standard output, then standard error.
+    fn follow(&mut self, mut progress: Progress) -> Result<(ExitStatus, Duration)> {
+        let mut cargo = CargoOutput::default();
+        let (mut output, mut errors) = (Vec::new(), Vec::new());
+        loop {
+            match self.parts.recv_timeout(TICK) {
+                Ok((true, part)) if self.is_cargo => cargo.read(&part),
+                Ok((true, part)) => errors.extend(part),
+                Ok((false, part)) => output.extend(part),
+                Err(RecvTimeoutError::Timeout) => {}
+                // Both pipes are closed.
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+            progress.update(cargo.status());
+        }
+        let status = self.child.wait()?;
+        let took = progress.end(status.success());
+        if !status.success() {
+            output.extend(cargo.messages());
+            output.extend(errors);
+            io::stderr().write_all(&output)?;
+        }
+        Ok((status, took))
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // Errors mean that it has ended.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
 }
 
 /// Sends what `pipe` gives, each part with `mark`, until its end.
@@ -193,12 +233,21 @@ mod tests {
     }
 
     #[test]
-    fn what_a_failing_command_printed_is_kept_whole() {
-        let mut command = sh("echo out; echo err >&2; exit 1");
-        command.stdout(Stdio::piped()).stderr(Stdio::piped());
-        let (status, _, output) = observe(&mut command, false, Progress::start("printing", "")).unwrap();
-        assert!(!status.success());
-        assert_eq!(output, b"out\nerr\n");
+    fn a_started_command_runs_while_others_do() {
+        let mut runner = Runner::new(false);
+        // Each ends only if the other one runs.
+        let folder = std::env::temp_dir().join(format!("httpserver-xtask-runner-{}", std::process::id()));
+        std::fs::create_dir(&folder).unwrap();
+        let meet = |own: &str, other: &str| {
+            let mut command = sh(&format!("touch {own}; until [ -e {other} ]; do sleep 0.01; done"));
+            command.current_dir(&folder);
+            command
+        };
+        let started = runner.start("one", "", meet("one", "two")).unwrap();
+        runner.run("two", "", &mut meet("two", "one")).unwrap();
+        runner.finish(started).unwrap();
+        std::fs::remove_dir_all(&folder).unwrap();
+        assert_eq!(runner.timings().iter().map(|(what, _)| what.as_str()).collect::<Vec<_>>(), ["two", "one"]);
     }
 
     #[test]
