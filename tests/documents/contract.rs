@@ -5,15 +5,18 @@ use std::fs;
 
 use crate::tables::{routes, variables};
 
+/// The contract.
+const TABLE: &str = "tests/contract/contract.toml";
+
 fn cases() -> Vec<toml::Value> {
-    let table: toml::Table = fs::read_to_string("tests/contract.toml").expect("the contract").parse().expect("TOML");
+    let table: toml::Table = fs::read_to_string(TABLE).expect("the contract").parse().expect("TOML");
     table["case"].as_array().expect("an array of cases").clone()
 }
 
 /// The case whose name begins like that.
 fn case(name: &str) -> toml::Value {
     let found = cases().into_iter().find(|case| case["name"].as_str().is_some_and(|it| it.starts_with(name)));
-    found.unwrap_or_else(|| panic!("tests/contract.toml has no case {name:?}"))
+    found.unwrap_or_else(|| panic!("{TABLE} has no case {name:?}"))
 }
 
 fn keys(table: &toml::Value) -> BTreeSet<String> {
@@ -30,7 +33,7 @@ fn every_route_is_asked() {
     };
     let silent: Vec<_> =
         routes().into_keys().filter(|path| !targets.iter().any(|target| is_for(target, path))).collect();
-    assert!(silent.is_empty(), "no case of tests/contract.toml asks {silent:?}");
+    assert!(silent.is_empty(), "no case of {TABLE} asks {silent:?}");
 }
 
 #[test]

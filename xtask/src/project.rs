@@ -39,12 +39,15 @@ pub const IMAGE_MAKER: &str = "httpserver-image";
 /// The package, and its program, with the cases of the virtual machine. By itself, since it needs the compiler of containerd's protocol.
 pub const CASES: &str = "test-vm";
 
+/// The package, and its program, that runs the contract against a server that runs already.
+pub const CONTRACT: &str = "test-contract";
+
 /// What has no wasmtime, by what one cargo command selects; the core of the component is tested there too.
 pub const WITHOUT_WASMTIME: &[&[&str]] = &[PLAIN, &[IMAGE_MAKER], &[CASES]];
 
 /// What needs nothing of the above.
 pub const PLAIN: &[&str] =
-    &["httpserver", "test-cluster", "test-e2e", "test-hostile", "test-manifests", "test-support", "xtask"];
+    &["httpserver", "test-cluster", CONTRACT, "test-e2e", "test-hostile", "test-manifests", "test-support", "xtask"];
 
 /// The root of this checkout.
 ///

@@ -13,7 +13,7 @@ use std::{
 use anyhow::{Context, Result, ensure};
 
 use crate::{
-    build, project, shim,
+    build, project,
     step::{Steps, seconds},
     toolchain::{Flavour, Toolchain, debian},
     tools::OF_TESTS,
@@ -30,8 +30,6 @@ pub fn run(steps: &mut Steps, arguments: &[OsString]) -> Result<()> {
         ("HTTPSERVER_COMPONENT_STABLE", build::aside(steps, &stable, Flavour::Stable)?),
         ("HTTPSERVER_GUEST", build::test_guest(steps, &stable)?),
         ("HTTPSERVER_BIN", programs.program("httpserver")),
-        ("HTTPSERVER_SHIM", programs.program(shim::BINARY)),
-        ("HTTPSERVER_IMAGE_TOOL", build::image_maker(steps)?),
     ];
     let tools = tools(steps)?;
     let selections = || {
@@ -86,9 +84,11 @@ pub fn tools(steps: &mut Steps) -> Result<Vec<(String, PathBuf)>> {
 /// Runs the contract table against the server at `url`, and nothing else; needs no component.
 pub fn against(steps: &mut Steps, url: &str, arguments: &[OsString]) -> Result<()> {
     let mut tally = Tally::default();
-    let mut cargo = project::host_cargo("test", project::PLAIN);
-    cargo.args(["--test", "contract"]).env("HTTPSERVER_URL", url).arg("--").args(arguments);
-    let result = steps.lines(&format!("contract on {url}"), &mut cargo, |line| tally.add(line));
+    let mut cargo = project::host_cargo("build", project::PLAIN);
+    steps.run("building the contract's tests", "", cargo.args(["--bin", project::CONTRACT]))?;
+    let mut contract = project::command(project::target().join("host").join(project::CONTRACT));
+    contract.env("HTTPSERVER_URL", url).args(arguments);
+    let result = steps.lines(&format!("contract on {url}"), &mut contract, |line| tally.add(line));
     report(steps, &tally);
     result
 }

@@ -77,7 +77,7 @@ source = "component.wasm"
     pub fn empty() -> Self {
         Self {
             folder: tempfile::tempdir().expect("a temporary folder"),
-            launch: Launch::Embedded,
+            launch: Launch::Runtime,
             listen: Some("127.0.0.1:0".to_owned()),
             arguments: Vec::new(),
             environment: Vec::new(),
@@ -132,7 +132,7 @@ source = "component.wasm"
         self.env("SPIN_HTTP_LISTEN_ADDR", address)
     }
 
-    /// Sets what serves the application; by default the embedded runtime.
+    /// Sets what serves the application; by default the runtime.
     pub fn launch(mut self, launch: Launch) -> Self {
         self.launch = launch;
         self
@@ -168,11 +168,11 @@ source = "component.wasm"
 
     fn command(&self) -> Command {
         let mut command = Command::new(match &self.launch {
-            Launch::Embedded => artifacts::runtime(),
+            Launch::Runtime => artifacts::runtime(),
             Launch::Spin(program) => program.clone(),
         });
         match self.launch {
-            Launch::Embedded => command.env_clear(),
+            Launch::Runtime => command.env_clear(),
             // Spin wants its home and the tools on the path, but the variables are the test's to set.
             Launch::Spin(_) => {
                 let stray = env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("SPIN_"));

@@ -5,7 +5,9 @@
 //! is started here is ended when its handle is dropped, also when the test failed.
 
 pub mod artifacts;
+#[cfg(feature = "http2")]
 pub mod http2;
+#[cfg(feature = "tls")]
 pub mod tls;
 
 mod app;
@@ -14,6 +16,7 @@ mod output;
 mod process;
 mod response;
 mod server;
+mod static_program;
 mod wait;
 
 pub use app::{App, Finished};
@@ -23,4 +26,5 @@ pub use process::Memory;
 pub use response::{Framing, Response};
 pub use rustix::process::Signal;
 pub use server::{Launch, Server};
+pub use static_program::assert_static;
 pub use wait::{PATIENCE, eventually};

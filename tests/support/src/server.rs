@@ -15,7 +15,7 @@ use crate::{Connection, Memory, Output, Response, eventually};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Launch {
     /// The runtime of this repository.
-    Embedded,
+    Runtime,
     /// Real Spin, at this path.
     Spin(PathBuf),
 }
@@ -39,7 +39,7 @@ impl Server {
         let stdout = Output::collect(child.stdout.take().expect("piped"));
         let errors = child.stderr.take().expect("piped");
         let stderr = match launch {
-            Launch::Embedded => Output::collect(errors),
+            Launch::Runtime => Output::collect(errors),
             // It prints its address on stdout, and what the guest prints on either stream on stderr.
             Launch::Spin(_) => {
                 stdout.follow(errors);

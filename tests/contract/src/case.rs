@@ -1,4 +1,4 @@
-//! The cases, as the table has them. The head of `tests/contract.toml` explains each key.
+//! The cases, as they are in the table. The head of `contract.toml` explains each key.
 
 use std::collections::BTreeMap;
 
@@ -16,17 +16,17 @@ struct Table {
     case: Vec<Case>,
 }
 
-/// A request, and what must come of it.
+/// A request, and the expected response.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Case {
     pub name: String,
-    /// What the host must be started with.
+    /// What the server must be started with.
     #[serde(default)]
     pub variables: Variables,
     /// `METHOD TARGET`.
     request: String,
-    /// So many `a` follow the target.
+    /// How many `a` follow the target.
     #[serde(default)]
     padding: usize,
     /// `Name: value` lines.
@@ -37,12 +37,12 @@ pub struct Case {
     #[serde(default)]
     chunks: Vec<String>,
     expect: Expected,
-    /// What is different on a host of that kind.
+    /// What is different on a target of that kind.
     #[serde(default)]
     on: BTreeMap<String, Difference>,
 }
 
-/// What an answer must be like; in every text, `*` stands for anything.
+/// What a response must be like; in every text, `*` stands for any text.
 #[derive(Deserialize, Clone, Default)]
 #[serde(deny_unknown_fields)]
 pub struct Expected {
@@ -77,7 +77,7 @@ pub enum Log {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Difference {
-    /// Why the hosts differ.
+    /// Why the targets differ.
     because: String,
     /// What to expect instead; without it, the case cannot run there.
     expect: Option<Expected>,
@@ -85,7 +85,7 @@ struct Difference {
 
 /// All cases, in the table's order.
 pub fn table() -> Vec<Case> {
-    let table: Table = toml::from_str(TABLE).unwrap_or_else(|error| panic!("tests/contract.toml: {error}"));
+    let table: Table = toml::from_str(TABLE).unwrap_or_else(|error| panic!("tests/contract/contract.toml: {error}"));
     table.case
 }
 
@@ -123,12 +123,12 @@ impl Case {
         format!("{head}Transfer-Encoding: chunked\r\n\r\n{chunks}0\r\n\r\n").into_bytes()
     }
 
-    /// Why the case cannot run on that kind of host, if it cannot.
+    /// Why the case cannot run on that kind of target, if it cannot.
     pub fn excluded_on(&self, kind: &str) -> Option<&str> {
         self.on.get(kind).filter(|difference| difference.expect.is_none()).map(|difference| &*difference.because)
     }
 
-    /// What to expect on that kind of host.
+    /// What to expect on that kind of target.
     pub fn expected_on(&self, kind: &str) -> Expected {
         let mut expected = self.expect.clone();
         if let Some(instead) = self.on.get(kind).and_then(|difference| difference.expect.clone()) {
@@ -140,5 +140,21 @@ impl Case {
             expected.log = instead.log.or(expected.log);
         }
         expected
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// By the example of a target that is not on every machine.
+    #[test]
+    fn a_difference_replaces_what_is_expected() {
+        const NAMED: &str = "a field that connection names does not come back";
+        let case = table().into_iter().find(|case| case.name == NAMED).expect("the table has this case");
+        let (runtime, spin) = (case.expected_on("runtime"), case.expected_on("spin"));
+        assert_eq!((runtime.absent, runtime.fields.get("x-secret")), (Some(vec!["x-secret".to_owned()]), None));
+        assert_eq!(spin.absent, Some(vec!["connection".to_owned()]));
+        assert_eq!((&*spin.fields["x-secret"], &*spin.fields["x-open"]), ("1", "2"));
     }
 }

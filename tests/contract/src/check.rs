@@ -1,4 +1,4 @@
-//! Compares what came with what the table expects. Each difference is one fault; all of them are reported.
+//! Compares a response and its log line with what the table expects. Each difference is one fault, and all are reported.
 
 use std::net::SocketAddr;
 
@@ -7,7 +7,7 @@ use test_support::Response;
 
 use crate::case::{Case, Expected, Log};
 
-/// Checks an answer, which came over a connection whose near end is `peer`.
+/// Checks a response; `peer` is the client's address of its connection.
 pub fn response(case: &Case, expected: &Expected, response: &Response, peer: SocketAddr, faults: &mut Vec<String>) {
     let before = faults.len();
     let fill = |pattern: &str| fill(pattern, case, peer);
@@ -34,7 +34,7 @@ pub fn response(case: &Case, expected: &Expected, response: &Response, peer: Soc
     if let Some(pattern) = &expected.json {
         match serde_json::from_str(&body) {
             Ok(document) => subset("body", pattern, &document, &fill, faults),
-            Err(error) => faults.push(format!("body: no JSON: {error}")),
+            Err(error) => faults.push(format!("body: invalid JSON: {error}")),
         }
     }
     if faults.len() > before {
@@ -67,7 +67,7 @@ pub fn log(
             }
             match serde_json::from_str(line) {
                 Ok(object) => subset("log", &Value::Object(pattern), &object, &fill, faults),
-                Err(error) => faults.push(format!("log: no JSON: {error}")),
+                Err(error) => faults.push(format!("log: invalid JSON: {error}")),
             }
         }
         ([_], None) => {}
@@ -78,7 +78,7 @@ pub fn log(
     }
 }
 
-/// What every line says, whatever else the case expects of it.
+/// The members that every line has.
 fn usual_members(case: &Case, expected: &Expected) -> Map<String, Value> {
     let level = if expected.status >= Some(500) { "error" } else { "info" };
     let members = json!({
@@ -97,7 +97,7 @@ fn usual_members(case: &Case, expected: &Expected) -> Map<String, Value> {
     }
 }
 
-/// Whether `pattern` is in `actual`: objects may have more members, strings are patterns, and the text `absent` stands
+/// Whether `actual` is as `pattern` says: objects may have more members, strings are patterns, and the text `absent` stands
 /// for a member that must not be there.
 fn subset(place: &str, pattern: &Value, actual: &Value, fill: &impl Fn(&str) -> String, faults: &mut Vec<String>) {
     match (pattern, actual) {
@@ -118,13 +118,13 @@ fn subset(place: &str, pattern: &Value, actual: &Value, fill: &impl Fn(&str) -> 
     }
 }
 
-/// Puts in what only the run knows.
+/// Replaces the placeholders by what is known only when the case runs.
 fn fill(pattern: &str, case: &Case, peer: SocketAddr) -> String {
     let body = case.body.as_deref().unwrap_or_default();
     pattern.replace("{peer}", &peer.to_string()).replace("{peer_ip}", &peer.ip().to_string()).replace("{body}", body)
 }
 
-/// Whether the text is as the pattern says, where `*` stands for any text.
+/// Whether the text matches the pattern, in which `*` stands for any text.
 fn matches(pattern: &str, text: &str) -> bool {
     let Some((start, rest)) = pattern.split_once('*') else { return pattern == text };
     let Some(mut text) = text.strip_prefix(start) else { return false };

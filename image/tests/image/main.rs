@@ -20,10 +20,10 @@ const FILES: [&str; 3] = ["runtime-config.toml", "spin.toml", "target/wasm32-was
 
 /// Makes the image in `folder`, whose `config.json` is Docker's configuration.
 fn make(folder: &TempDir, arguments: &[&str]) -> Output {
-    let mut command = Command::new(artifacts::image_tool());
+    let mut command = Command::new(env!("CARGO_BIN_EXE_httpserver-image"));
     command.arg("--output").arg(folder.path().join("image.tar")).args(arguments);
     // Cargo gives tests what the build script said, which would stand for what git says.
-    command.env_remove("HTTPSERVER_GIT_COMMIT");
+    command.env_remove("HTTPSERVER_GIT_COMMIT").current_dir(artifacts::root());
     command.env("DOCKER_CONFIG", folder.path()).output().expect("it runs")
 }
 
@@ -100,7 +100,7 @@ fn revision(root: &Path) -> String {
 fn the_label_names_the_commit_that_the_server_names() {
     let server = App::shipped().start();
     let version = server.get("/version").json();
-    let (commit, label) = (version["git_commit"].as_str().expect("text"), revision(Path::new(".")));
+    let (commit, label) = (version["git_commit"].as_str().expect("text"), revision(&artifacts::root()));
     let (short, long) = (commit.trim_end_matches("-dirty"), label.trim_end_matches("-dirty"));
     assert!(long.starts_with(short), "{commit} and {label}");
     assert_eq!(commit.ends_with("-dirty"), label.ends_with("-dirty"), "{commit} and {label}");
@@ -162,21 +162,21 @@ fn it_holds_the_repositorys_files_and_nobody_may_write_them() {
     assert!(files.iter().all(|line| line.starts_with("-r--r--r-- 0/0 ")), "{list}");
     tar(&["--extract"]);
     for file in FILES {
-        let (ours, theirs) = (fs::read(file), fs::read(unpacked.join(file)));
+        let (ours, theirs) = (fs::read(artifacts::root().join(file)), fs::read(unpacked.join(file)));
         assert!(ours.expect("built") == theirs.expect("in the layer"), "{file} differs");
     }
 }
 
 #[test]
 fn spin_toml_names_a_file_of_the_image() {
-    let manifest: toml::Table = fs::read_to_string("spin.toml").expect("it is there").parse().expect("TOML");
+    let manifest: toml::Table = fs::read_to_string(artifacts::manifest()).expect("it is there").parse().expect("TOML");
     let source = manifest["component"]["httpserver"]["source"].as_str().expect("text");
     assert!(FILES.contains(&source), "{source}");
 }
 
 #[test]
 fn the_dockerfile_makes_the_same_image() {
-    let text = fs::read_to_string("Dockerfile").expect("it is there");
+    let text = fs::read_to_string(artifacts::root().join("Dockerfile")).expect("it is there");
     let copied = |line: &str| {
         let (source, target) = line.strip_prefix("COPY --chmod=0444 ")?.split_once(' ')?;
         assert_eq!(format!("/{source}"), target);
@@ -199,7 +199,8 @@ fn the_dockerfile_makes_the_same_image() {
 
 #[test]
 fn hadolint_has_nothing_to_say() {
-    let output = Command::new(artifacts::tool("hadolint")).arg("Dockerfile").output().expect("it runs");
+    let output =
+        Command::new(artifacts::tool("hadolint")).arg(artifacts::root().join("Dockerfile")).output().expect("it runs");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
 }
 

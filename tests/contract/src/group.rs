@@ -3,38 +3,40 @@
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use libtest_mimic::Failed;
 use test_support::{Connection, Server};
 
 use crate::case::{Case, Expected, Variables};
 use crate::check;
-use crate::host::{Host, Started};
+use crate::target::{Started, Target};
 
-/// Cases of one host that need the same variables. They run one after the other, so that each line of the log is known to
-/// be the latest request's.
+/// Cases on one target that need the same variables. They run one after the other, so that each new line of the log belongs to
+/// the latest request.
 pub struct Group {
-    host: Arc<Host>,
+    target: Arc<Target>,
     variables: Variables,
     server: Mutex<Option<Started>>,
 }
 
 impl Group {
-    pub fn new(host: &Arc<Host>, variables: &Variables) -> Self {
-        Self { host: Arc::clone(host), variables: variables.clone(), server: Mutex::new(None) }
+    pub fn new(target: &Arc<Target>, variables: &Variables) -> Self {
+        Self { target: Arc::clone(target), variables: variables.clone(), server: Mutex::new(None) }
     }
 
-    /// Runs one case; the error lists all that was not as expected.
-    pub fn run(&self, case: &Case) -> Result<(), Failed> {
-        // A case that failed does not spoil the server for the others.
+    /// Runs one case; the error lists everything that was not as expected.
+    pub fn run(&self, case: &Case) -> Result<(), String> {
+        // The server is as good for the next case after one that panicked.
         let mut server = self.server.lock().unwrap_or_else(PoisonError::into_inner);
-        let expected = case.expected_on(self.host.kind());
+        let expected = case.expected_on(self.target.kind());
         let mut faults = Vec::new();
-        match server.get_or_insert_with(|| self.host.start(&self.variables)) {
-            Started::Elsewhere(elsewhere) => {
-                let address = elsewhere.address.to_socket_addrs()?.next().ok_or("the name has no address")?;
-                ask(case, &expected, Connection::open(address), &elsewhere.authority, &mut faults);
+        match server.get_or_insert_with(|| self.target.start(&self.variables)) {
+            Started::Remote(remote) => {
+                let resolved =
+                    remote.address.to_socket_addrs().map_err(|error| format!("{}: {error}", remote.address))?;
+                let address =
+                    resolved.into_iter().next().ok_or_else(|| format!("{} has no address", remote.address))?;
+                ask(case, &expected, Connection::open(address), &remote.authority, &mut faults);
             }
-            Started::Here(server) => {
+            Started::Local(server) => {
                 let before = log_lines(&server.stdout.lines()).len();
                 let peer = ask(case, &expected, server.connect(), &server.address().to_string(), &mut faults);
                 let lines = new_lines(server, before, expected.is_logged());
@@ -44,7 +46,7 @@ impl Group {
                 }
             }
         }
-        if faults.is_empty() { Ok(()) } else { Err(faults.join("\n").into()) }
+        if faults.is_empty() { Ok(()) } else { Err(faults.join("\n")) }
     }
 
     fn logs_json(&self) -> bool {
@@ -52,7 +54,7 @@ impl Group {
     }
 }
 
-/// Sends the request, checks the answer, and returns this side's address.
+/// Sends the request, checks the response, and returns this side's address.
 fn ask(
     case: &Case,
     expected: &Expected,
@@ -86,8 +88,8 @@ fn new_lines(server: &Server, before: usize, wait_for_one: bool) -> Vec<String> 
     server.stdout.wait_for(until_marker).expect("a failure is always logged")
 }
 
-/// The lines of the access log, among whatever else the host prints on the same stream.
+/// The lines of the access log: the target prints others on the same stream.
 fn log_lines(lines: &[String]) -> Vec<&String> {
-    // An object, or a time.
+    // A line begins with an object (JSON) or with a time (text).
     lines.iter().filter(|line| line.starts_with(|first: char| first == '{' || first.is_ascii_digit())).collect()
 }
