@@ -8,89 +8,98 @@ use std::{
 use anyhow::{Context, Result};
 
 use crate::{
-    project, shim,
-    step::Steps,
+    runner::Runner,
+    shim,
     toolchain::{Flavour, TARGET, Toolchain, musl::Musl},
+    workspace,
 };
 
 /// The package of the component.
 const COMPONENT: &str = "httpserver";
 
 /// Builds the component in `flavour`, else in the best one that can be made here, and says what came out.
-pub fn run(steps: &mut Steps, flavour: Option<Flavour>) -> Result<()> {
+pub fn run(runner: &mut Runner, flavour: Option<Flavour>) -> Result<()> {
     let (toolchain, flavour) = match flavour {
-        Some(flavour) => (Toolchain::find(steps, flavour)?, flavour),
-        None => Toolchain::best(steps)?,
+        Some(flavour) => (Toolchain::find(runner, flavour)?, flavour),
+        None => Toolchain::best(runner)?,
     };
-    component(steps, &toolchain, flavour).map(drop)
+    component(runner, &toolchain, flavour).map(drop)
 }
 
 /// Builds the component and puts it where `spin.toml` expects it.
-pub fn component(steps: &mut Steps, toolchain: &Toolchain, flavour: Flavour) -> Result<PathBuf> {
-    let made = package(steps, toolchain, flavour, COMPONENT)?;
-    let path = project::target().join(TARGET).join("release").join(COMPONENT).with_extension("wasm");
-    put(&made, &path)?;
+pub fn component(runner: &mut Runner, toolchain: &Toolchain, flavour: Flavour) -> Result<PathBuf> {
+    let made = package(runner, toolchain, flavour, COMPONENT)?;
+    let path = workspace::target().join(TARGET).join("release").join(COMPONENT).with_extension("wasm");
+    copy_if_changed(&made, &path)?;
     let size = fs::metadata(&path).with_context(|| format!("cannot read {}", path.display()))?.len();
-    eprintln!("{}: {size} bytes ({})", project::shown(&path), toolchain.describe(flavour)?);
+    eprintln!("{}: {size} bytes ({})", workspace::shown(&path), toolchain.describe(flavour)?);
     Ok(path)
 }
 
 /// Builds the component in `flavour` where cargo leaves it, beside the one that `spin.toml` names.
-pub fn aside(steps: &mut Steps, toolchain: &Toolchain, flavour: Flavour) -> Result<PathBuf> {
-    package(steps, toolchain, flavour, COMPONENT)
+pub fn component_for_tests(runner: &mut Runner, toolchain: &Toolchain, flavour: Flavour) -> Result<PathBuf> {
+    package(runner, toolchain, flavour, COMPONENT)
 }
 
 /// Builds the misbehaving component that the tests of the runtime use.
-pub fn test_guest(steps: &mut Steps, toolchain: &Toolchain) -> Result<PathBuf> {
+pub fn test_guest(runner: &mut Runner, toolchain: &Toolchain) -> Result<PathBuf> {
     // The flavour that every toolchain can make, so that the tests see the same guest everywhere.
-    package(steps, toolchain, Flavour::Stable, "test-guest")
+    package(runner, toolchain, Flavour::Stable, "test-guest")
 }
 
 /// Builds the embedded runtime's binary for this machine.
-pub fn runtime(steps: &mut Steps) -> Result<PathBuf> {
-    let mut cargo = project::host_cargo("build", &[project::RUNTIME]);
-    steps.run("building the runtime", "first time about 5 min", cargo.args(["--bin", "httpserver"]))?;
-    Ok(project::target().join("host/httpserver"))
+pub fn runtime(runner: &mut Runner) -> Result<PathBuf> {
+    let mut cargo = workspace::host_cargo("build", &[workspace::RUNTIME]);
+    runner.run("building the runtime", "first time about 5 min", cargo.args(["--bin", "httpserver"]))?;
+    Ok(workspace::target().join("host/httpserver"))
 }
 
 /// Builds what runs on any Linux, each a static program: the embedded runtime and the shim.
-pub fn static_programs(steps: &mut Steps) -> Result<Musl> {
-    shim::prerequisites(steps)?;
-    let musl = Musl::find(steps)?;
-    let mut cargo = musl.cargo("build", project::WITH_WASMTIME);
-    steps.run("building the runtime and the shim, static", "first time about 6 min", &mut cargo)?;
+pub fn static_programs(runner: &mut Runner) -> Result<Musl> {
+    shim::prerequisites(runner)?;
+    let musl = Musl::find(runner)?;
+    let mut cargo = musl.cargo("build", workspace::WITH_WASMTIME);
+    runner.run("building the runtime and the shim, static", "first time about 6 min", &mut cargo)?;
     Ok(musl)
 }
 
 /// Builds the program that makes images.
-pub fn image_maker(steps: &mut Steps) -> Result<PathBuf> {
-    let mut cargo = project::host_cargo("build", &[project::IMAGE_MAKER]);
-    steps.run("building the program that makes images", "first time about 2 min", &mut cargo)?;
-    Ok(project::target().join("host").join(project::IMAGE_MAKER))
+pub fn image_tool(runner: &mut Runner) -> Result<PathBuf> {
+    let mut cargo = workspace::host_cargo("build", &[workspace::IMAGE_TOOL]);
+    runner.run("building the program that makes images", "first time about 2 min", &mut cargo)?;
+    Ok(workspace::target().join("host").join(workspace::IMAGE_TOOL))
+}
+
+/// Builds the program that installs the shim on a node.
+pub fn installer(runner: &mut Runner) -> Result<PathBuf> {
+    // Selected with the others, so that it shares what it is built from with their tests.
+    let mut cargo = workspace::host_cargo("build", workspace::PLAIN);
+    runner.run("building the installer", "", cargo.args(["--bin", workspace::INSTALLER]))?;
+    Ok(workspace::target().join("host").join(workspace::INSTALLER))
 }
 
 /// Builds the Go server that the component is measured beside: one static program.
-pub fn baseline(steps: &mut Steps) -> Result<PathBuf> {
-    let binary = project::target().join("baseline");
-    let mut go = project::command("go");
-    go.current_dir(project::root().join("bench/baseline"))
+pub fn baseline(runner: &mut Runner) -> Result<PathBuf> {
+    let binary = workspace::target().join("baseline");
+    let mut go = workspace::command("go");
+    go.current_dir(workspace::root().join("bench/baseline"))
         .env("CGO_ENABLED", "0")
         .env("GOFLAGS", "")
         .env("GOWORK", "off");
     go.args(["build", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w", "-o"]).arg(&binary).arg(".");
-    steps.run("building the Go server to compare with", "", &mut go).context("this takes Go 1.26 or later")?;
+    runner.run("building the Go server to compare with", "", &mut go).context("this takes Go 1.26 or later")?;
     Ok(binary)
 }
 
-fn package(steps: &mut Steps, toolchain: &Toolchain, flavour: Flavour, package: &str) -> Result<PathBuf> {
+fn package(runner: &mut Runner, toolchain: &Toolchain, flavour: Flavour, package: &str) -> Result<PathBuf> {
     let what = format!("building {package}.wasm, {} flavour", flavour.name());
-    steps.run(&what, "first time about 1 min", toolchain.cargo("build", flavour).args(["--package", package]))?;
+    runner.run(&what, "first time about 1 min", toolchain.cargo("build", flavour).args(["--package", package]))?;
     Ok(toolchain.artifact(flavour, package))
 }
 
 /// Copies `from` to `to` in one step, so that nobody reads half a file, and only if they differ, so that nobody who
 /// watches the file does work for nothing.
-fn put(from: &Path, to: &Path) -> Result<()> {
+fn copy_if_changed(from: &Path, to: &Path) -> Result<()> {
     let made = fs::read(from).with_context(|| format!("cannot read {}", from.display()))?;
     if fs::read(to).is_ok_and(|present| present == made) {
         return Ok(());
@@ -114,12 +123,12 @@ mod tests {
         fs::create_dir_all(&folder).unwrap();
 
         fs::write(&from, "one").unwrap();
-        put(&from, &to).unwrap();
+        copy_if_changed(&from, &to).unwrap();
         let first = fs::metadata(&to).unwrap().modified().unwrap();
-        put(&from, &to).unwrap();
+        copy_if_changed(&from, &to).unwrap();
         let same = fs::metadata(&to).unwrap().modified().unwrap();
         fs::write(&from, "two").unwrap();
-        put(&from, &to).unwrap();
+        copy_if_changed(&from, &to).unwrap();
         let content = fs::read_to_string(&to).unwrap();
         let files = fs::read_dir(to.parent().unwrap()).unwrap().count();
 

@@ -4,7 +4,7 @@ use std::{fs, io, path::Path};
 
 use anyhow::{Context, Result};
 
-use crate::project;
+use crate::workspace;
 
 /// What this repository's programs keep in the user's cache folder: the cluster's programs, the runtime's compiled
 /// components, our tools, the virtual machine's disk.
@@ -12,16 +12,16 @@ const CACHED: [&str; 4] = ["cluster", "compiled", "tools", "vm"];
 
 /// Removes `target/` and the cache folder's entries, and says what and how much.
 pub fn run() -> Result<()> {
-    let cached = project::cache().into_iter().flat_map(|cache| CACHED.map(|name| cache.join(name)));
-    for folder in [project::target()].into_iter().chain(cached) {
+    let cached = workspace::cache().into_iter().flat_map(|cache| CACHED.map(|name| cache.join(name)));
+    for folder in [workspace::target()].into_iter().chain(cached) {
         if !folder.exists() {
             continue;
         }
         let size = size(&folder).with_context(|| format!("cannot read {}", folder.display()))?;
         fs::remove_dir_all(&folder).with_context(|| format!("cannot remove {}", folder.display()))?;
-        eprintln!("removed {}: {:.1} MB", project::shown(&folder), size as f64 / 1e6);
+        eprintln!("removed {}: {:.1} MB", workspace::shown(&folder), size as f64 / 1e6);
     }
-    if let Some(cache) = project::cache() {
+    if let Some(cache) = workspace::cache() {
         // Goes only if nothing else is in it, which is the wish; an error is no news.
         let _ = fs::remove_dir(cache);
     }

@@ -7,9 +7,9 @@ use clap::Subcommand;
 use test_cluster::{Cluster, Options, Tools};
 
 use crate::{
-    project, shim,
-    step::{Steps, seconds},
-    test::{Tally, report},
+    runner::{Runner, seconds},
+    test::{Summary, report},
+    workspace,
 };
 
 #[derive(Subcommand)]
@@ -40,17 +40,17 @@ pub enum Action {
 }
 
 /// Runs one of the commands.
-pub fn run(steps: &mut Steps, action: Action) -> Result<()> {
+pub fn run(runner: &mut Runner, action: Action) -> Result<()> {
     match action {
         Action::Up { nodes, shim } => {
             if let Some(file) = &shim {
                 ensure!(file.is_file(), "there is no shim {}; `cargo xtask shim` builds ours", file.display());
             }
-            let options = Options { nodes, tools: tools(steps)? };
+            let options = Options { nodes, tools: tools(runner)? };
             let start = Instant::now();
             let cluster = Cluster::up(&options)?;
             if let Some(file) = &shim {
-                shim::install_on(&cluster, file)?;
+                cluster.install_shim(file)?;
             }
             println!("{nodes} nodes ready after {}\n{}", seconds(start.elapsed()), cluster.usage());
         }
@@ -60,25 +60,25 @@ pub fn run(steps: &mut Steps, action: Action) -> Result<()> {
             // In place of this process: signals, terminal and exit code are kubectl's.
             return Err(Cluster::attach()?.kubectl_command().args(arguments).exec()).context("cannot run kubectl");
         }
-        Action::Build => drop(tools(steps)?),
-        Action::Test => test(steps)?,
+        Action::Build => drop(tools(runner)?),
+        Action::Test => test(runner)?,
     }
     Ok(())
 }
 
-fn test(steps: &mut Steps) -> Result<()> {
-    tools(steps)?;
-    let mut tally = Tally::default();
-    let mut cargo = project::host_cargo("test", project::PLAIN);
+fn test(runner: &mut Runner) -> Result<()> {
+    tools(runner)?;
+    let mut summary = Summary::default();
+    let mut cargo = workspace::host_cargo("test", workspace::PLAIN);
     cargo.args(["--test", "lifecycle", "--", "--ignored", "--nocapture"]);
-    let outcome = steps.lines("the cluster by itself", &mut cargo, |line| tally.add(line));
-    report(steps, &tally);
+    let outcome = runner.run_streaming("the cluster by itself", &mut cargo, |line| summary.add(line));
+    report(runner, &summary);
     outcome
 }
 
 /// The cluster's programs, built if need be, after a check that this machine can run them.
-pub fn tools(steps: &mut Steps) -> Result<Tools> {
-    let cache = project::cache().context("neither XDG_CACHE_HOME nor HOME is an absolute path; set one")?;
-    let mut runner = |what: &str, hint: &str, command: &mut Command| steps.run(what, hint, command);
+pub fn tools(runner: &mut Runner) -> Result<Tools> {
+    let cache = workspace::cache().context("neither XDG_CACHE_HOME nor HOME is an absolute path; set one")?;
+    let mut runner = |what: &str, hint: &str, command: &mut Command| runner.run(what, hint, command);
     test_cluster::prepare(&cache.join("cluster"), &mut runner)
 }

@@ -2,21 +2,21 @@
 
 use anyhow::{Result, anyhow};
 
-use crate::{project, step::Steps, tools};
+use crate::{runner::Runner, tools, workspace};
 
 /// Formats sources and documents; with `check` only says where they are not formatted.
-pub fn run(steps: &mut Steps, check: bool) -> Result<()> {
-    let mut cargo = project::cargo("fmt");
+pub fn run(runner: &mut Runner, check: bool) -> Result<()> {
+    let mut cargo = workspace::cargo("fmt");
     cargo.arg("--all");
     if check {
         cargo.arg("--check");
     }
-    let mut rumdl = project::command(tools::RUMDL.path(steps)?);
+    let mut rumdl = workspace::command(tools::RUMDL.path(runner)?);
     // All of the repository but what git ignores; the rules are in `.rumdl.toml`.
     rumdl.args([if check { "check" } else { "fmt" }, "--no-cache", "."]);
     let verb = if check { "checking the format of" } else { "formatting" };
-    let done = steps
+    let done = runner
         .run(&format!("{verb} the sources"), "", &mut cargo)
-        .and_then(|()| steps.run(&format!("{verb} the documents"), "", &mut rumdl));
+        .and_then(|()| runner.run(&format!("{verb} the documents"), "", &mut rumdl));
     if check { done.map_err(|error| anyhow!("{error:#}; type `cargo xtask fmt`")) } else { done }
 }

@@ -4,15 +4,15 @@ use std::ffi::OsString;
 
 use anyhow::Result;
 
-use crate::{build, project, step::Steps, toolchain::Toolchain};
+use crate::{build, runner::Runner, toolchain::Toolchain, workspace};
 
 /// Builds the component and the program that makes images, and lets that one do the rest with `arguments`.
-pub fn run(steps: &mut Steps, arguments: &[OsString]) -> Result<()> {
-    let program = build::image_maker(steps)?;
+pub fn run(runner: &mut Runner, arguments: &[OsString]) -> Result<()> {
+    let program = build::image_tool(runner)?;
     // A question is not worth a build.
     if !arguments.iter().any(|argument| argument == "--help" || argument == "-h") {
-        let (toolchain, flavour) = Toolchain::best(steps)?;
-        build::component(steps, &toolchain, flavour)?;
+        let (toolchain, flavour) = Toolchain::best(runner)?;
+        build::component(runner, &toolchain, flavour)?;
     }
-    steps.lines("image", project::command(program).args(arguments), |_| ())
+    runner.run_streaming("image", workspace::command(program).args(arguments), |_| ())
 }

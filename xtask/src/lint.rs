@@ -3,39 +3,40 @@
 use anyhow::Result;
 
 use crate::{
-    fmt, project, shim,
-    step::Steps,
+    fmt,
+    runner::Runner,
+    shim,
     toolchain::{Flavour, Toolchain},
-    tools,
+    tools, workspace,
 };
 
 /// Format, clippy for the host and for Wasm, documentation, and what the dependencies bring along.
-pub fn run(steps: &mut Steps) -> Result<()> {
-    fmt::run(steps, true)?;
-    shim::prerequisites(steps)?;
-    for packages in project::WITHOUT_WASMTIME.iter().chain([&project::WITH_WASMTIME]) {
-        let mut cargo = project::host_cargo("clippy", packages);
+pub fn run(runner: &mut Runner) -> Result<()> {
+    fmt::run(runner, true)?;
+    shim::prerequisites(runner)?;
+    for packages in workspace::WITHOUT_WASMTIME.iter().chain([&workspace::WITH_WASMTIME]) {
+        let mut cargo = workspace::host_cargo("clippy", packages);
         cargo.args(["--all-targets", "--", "-Dwarnings"]);
-        steps.run(&format!("clippy: {}", packages.join(", ")), "", &mut cargo)?;
-        let mut cargo = project::host_cargo("doc", packages);
+        runner.run(&format!("clippy: {}", packages.join(", ")), "", &mut cargo)?;
+        let mut cargo = workspace::host_cargo("doc", packages);
         cargo.arg("--no-deps").env("RUSTDOCFLAGS", "-Dwarnings");
-        steps.run(&format!("documentation: {}", packages.join(", ")), "", &mut cargo)?;
+        runner.run(&format!("documentation: {}", packages.join(", ")), "", &mut cargo)?;
     }
-    wasm(steps)?;
-    dependencies(steps)
+    wasm(runner)?;
+    dependencies(runner)
 }
 
-fn wasm(steps: &mut Steps) -> Result<()> {
-    let toolchain = Toolchain::find(steps, Flavour::Stable)?;
-    toolchain.add_clippy(steps)?;
+fn wasm(runner: &mut Runner) -> Result<()> {
+    let toolchain = Toolchain::find(runner, Flavour::Stable)?;
+    toolchain.add_clippy(runner)?;
     let mut cargo = toolchain.cargo("clippy", Flavour::Stable);
     cargo.args(["--package", "httpserver", "--package", "test-guest", "--", "-Dwarnings"]);
-    steps.run("clippy: the components", "", &mut cargo)
+    runner.run("clippy: the components", "", &mut cargo)
 }
 
 /// Not the advisories: their database is in no package registry (`deny.toml` says more).
-fn dependencies(steps: &mut Steps) -> Result<()> {
-    let mut deny = project::command(tools::CARGO_DENY.path(steps)?);
+fn dependencies(runner: &mut Runner) -> Result<()> {
+    let mut deny = workspace::command(tools::CARGO_DENY.path(runner)?);
     deny.args(["--workspace", "check", "--hide-inclusion-graph", "bans", "licenses", "sources"]);
-    steps.run("licences, bans and sources of the dependencies", "", &mut deny)
+    runner.run("licences, bans and sources of the dependencies", "", &mut deny)
 }

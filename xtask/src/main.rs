@@ -5,24 +5,25 @@ mod clean;
 mod cluster;
 mod e2e;
 mod fmt;
+mod forward;
 mod image;
 mod lint;
 mod manifests;
-mod project;
+mod runner;
 mod setup;
 mod shim;
-mod step;
 mod test;
 mod toolchain;
 mod tools;
 mod up;
 mod vm;
+mod workspace;
 
 use std::{ffi::OsString, process::ExitCode};
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
-use crate::{step::Steps, toolchain::Flavour};
+use crate::{runner::Runner, toolchain::Flavour};
 
 #[derive(Parser)]
 #[command(bin_name = "cargo xtask", about = "Builds, runs, tests and checks httpserver")]
@@ -96,22 +97,26 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
-    let mut steps = Steps::new(cli.verbose);
+    let mut command = Cli::command();
+    let matches = command.get_matches_mut();
+    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    let (name, matches) = matches.subcommand().expect("clap asks for one");
+    let words = forward::words(command.find_subcommand(name).expect("it was parsed"), matches);
+    let mut runner = Runner::new(cli.verbose);
     let done = match cli.command {
-        Command::Cluster { action } => cluster::run(&mut steps, action),
-        Command::Up { arguments } => up::run(&mut steps, &arguments),
-        Command::Build { flavour } => build::run(&mut steps, flavour),
-        Command::Image { arguments } => image::run(&mut steps, &arguments),
-        Command::Manifests(arguments) => manifests::run(&mut steps, &arguments),
-        Command::Test { url: Some(url), arguments } => test::against(&mut steps, &url, &arguments),
-        Command::Test { url: None, arguments } => test::run(&mut steps, &arguments),
-        Command::Shim(arguments) => shim::run(&mut steps, &arguments),
-        Command::E2e(arguments) => e2e::run(&mut steps, &arguments),
-        Command::Vm { action } => vm::run(&mut steps, action),
-        Command::Setup => setup::run(&mut steps),
-        Command::Fmt { check } => fmt::run(&mut steps, check),
-        Command::Lint => lint::run(&mut steps),
+        Command::Cluster { action } => cluster::run(&mut runner, action),
+        Command::Up { arguments } => up::run(&mut runner, &arguments),
+        Command::Build { flavour } => build::run(&mut runner, flavour),
+        Command::Image { arguments } => image::run(&mut runner, &arguments),
+        Command::Manifests(arguments) => manifests::run(&mut runner, &arguments),
+        Command::Test { url: Some(url), arguments } => test::against(&mut runner, &url, &arguments),
+        Command::Test { url: None, arguments } => test::run(&mut runner, &arguments),
+        Command::Shim(arguments) => shim::run(&mut runner, &arguments, &words),
+        Command::E2e(arguments) => e2e::run(&mut runner, &arguments),
+        Command::Vm { action } => vm::run(&mut runner, action),
+        Command::Setup => setup::run(&mut runner),
+        Command::Fmt { check } => fmt::run(&mut runner, check),
+        Command::Lint => lint::run(&mut runner),
         Command::Clean => clean::run(),
     };
     match done {

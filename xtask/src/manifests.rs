@@ -11,20 +11,20 @@ use std::{
 
 use anyhow::{Context, Result, bail, ensure};
 
-use crate::{project, step::Steps, tools};
+use crate::{runner::Runner, tools, workspace};
 pub use arguments::Arguments;
 
 /// Renders to standard output, or to a file; in case of an error to neither.
-pub fn run(steps: &mut Steps, arguments: &Arguments) -> Result<()> {
+pub fn run(runner: &mut Runner, arguments: &Arguments) -> Result<()> {
     let overlay = overlay(&arguments.overlay)?;
     let version = arguments.version()?;
     let kustomization = arguments.kustomization(&format!("../../../{overlay}"), version);
-    let folder = Scratch::new(project::target().join("manifests").join(process::id().to_string()))?;
+    let folder = Scratch::new(workspace::target().join("manifests").join(process::id().to_string()))?;
     let (input, rendered) = (folder.0.join("kustomization.yaml"), folder.0.join("rendered.yaml"));
     fs::write(&input, kustomization).with_context(|| format!("cannot write {}", input.display()))?;
-    let mut kustomize = project::command(tools::KUSTOMIZE.path(steps)?);
+    let mut kustomize = workspace::command(tools::KUSTOMIZE.path(runner)?);
     kustomize.arg("build").arg(&folder.0).arg("--output").arg(&rendered);
-    steps.run(&format!("rendering {overlay}"), "", &mut kustomize)?;
+    runner.run(&format!("rendering {overlay}"), "", &mut kustomize)?;
 
     let rendered = fs::read(rendered)?;
     if let Some(host) = &arguments.host {
@@ -40,7 +40,7 @@ pub fn run(steps: &mut Steps, arguments: &Arguments) -> Result<()> {
 /// The overlay's folder, relative to the root of this checkout.
 fn overlay(name: &str) -> Result<String> {
     const FOLDER: &str = "manifests/overlays";
-    let folder = project::root().join(FOLDER);
+    let folder = workspace::root().join(FOLDER);
     let entries = fs::read_dir(&folder).with_context(|| format!("cannot read {}", folder.display()))?;
     let mut names = entries
         .map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()))

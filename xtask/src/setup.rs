@@ -3,17 +3,17 @@
 use anyhow::Result;
 
 use crate::{
-    step::Steps,
+    runner::Runner,
     toolchain::{Flavour, Toolchain},
     tools,
 };
 
 /// Installs the Wasm toolchain and the pinned tools, where they are not there yet.
-pub fn run(steps: &mut Steps) -> Result<()> {
-    Toolchain::find(steps, Flavour::Ship)?;
-    Toolchain::find(steps, Flavour::Stable)?.add_clippy(steps)?;
-    for tool in tools::OF_TESTS.iter().chain([&tools::CARGO_DENY, &tools::RUMDL]) {
-        eprintln!("{}", tool.path(steps)?.display());
+pub fn run(runner: &mut Runner) -> Result<()> {
+    Toolchain::find(runner, Flavour::Ship)?;
+    Toolchain::find(runner, Flavour::Stable)?.add_clippy(runner)?;
+    for tool in tools::TEST_TOOLS.iter().chain([&tools::CARGO_DENY, &tools::RUMDL]) {
+        eprintln!("{}", tool.path(runner)?.display());
     }
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! `cargo xtask test`: builds everything, runs all tests, and says what ran where.
 
-mod tally;
+mod summary;
 
 use std::{
     env,
@@ -13,36 +13,37 @@ use std::{
 use anyhow::{Context, Result, ensure};
 
 use crate::{
-    build, project,
-    step::{Steps, seconds},
+    build,
+    runner::{Runner, seconds},
     toolchain::{Flavour, Toolchain, debian},
-    tools::OF_TESTS,
+    tools::TEST_TOOLS,
+    workspace,
 };
-pub use tally::Tally;
+pub use summary::Summary;
 
 /// Runs all tests on every host there is; `arguments` are for the test binaries.
-pub fn run(steps: &mut Steps, arguments: &[OsString]) -> Result<()> {
-    let (toolchain, flavour) = Toolchain::best(steps)?;
-    let stable = Toolchain::find(steps, Flavour::Stable)?;
-    let programs = build::static_programs(steps)?;
+pub fn run(runner: &mut Runner, arguments: &[OsString]) -> Result<()> {
+    let (toolchain, flavour) = Toolchain::best(runner)?;
+    let stable = Toolchain::find(runner, Flavour::Stable)?;
+    let programs = build::static_programs(runner)?;
     let artifacts = [
-        ("HTTPSERVER_COMPONENT", build::component(steps, &toolchain, flavour)?),
-        ("HTTPSERVER_COMPONENT_STABLE", build::aside(steps, &stable, Flavour::Stable)?),
-        ("HTTPSERVER_GUEST", build::test_guest(steps, &stable)?),
+        ("HTTPSERVER_COMPONENT", build::component(runner, &toolchain, flavour)?),
+        ("HTTPSERVER_COMPONENT_STABLE", build::component_for_tests(runner, &stable, Flavour::Stable)?),
+        ("HTTPSERVER_GUEST", build::test_guest(runner, &stable)?),
         ("HTTPSERVER_BIN", programs.program("httpserver")),
     ];
-    let tools = tools(steps)?;
+    let tools = tools(runner)?;
     let selections = || {
         let native =
-            project::WITHOUT_WASMTIME.iter().map(|packages| (*packages, project::host_cargo("test", packages)));
-        native.chain([(project::WITH_WASMTIME, programs.cargo("test", project::WITH_WASMTIME))])
+            workspace::WITHOUT_WASMTIME.iter().map(|packages| (*packages, workspace::host_cargo("test", packages)));
+        native.chain([(workspace::WITH_WASMTIME, programs.cargo("test", workspace::WITH_WASMTIME))])
     };
     for (packages, mut cargo) in selections() {
-        steps.run(&format!("building the tests of {}", packages.join(", ")), "", cargo.arg("--no-run"))?;
+        runner.run(&format!("building the tests of {}", packages.join(", ")), "", cargo.arg("--no-run"))?;
     }
 
-    let temporary = Temporary::new(project::target().join("test-tmp"))?;
-    let mut tally = Tally::default();
+    let temporary = Temporary::new(workspace::target().join("test-tmp"))?;
+    let mut summary = Summary::default();
     let mut failures = Vec::new();
     for (packages, mut cargo) in selections() {
         cargo
@@ -53,13 +54,13 @@ pub fn run(steps: &mut Steps, arguments: &[OsString]) -> Result<()> {
             .arg("--")
             .args(arguments);
         if let Err(failure) =
-            steps.lines(&format!("tests of {}", packages.join(", ")), &mut cargo, |line| tally.add(line))
+            runner.run_streaming(&format!("tests of {}", packages.join(", ")), &mut cargo, |line| summary.add(line))
         {
             failures.push(format!("{failure:#}"));
         }
     }
 
-    report(steps, &tally);
+    report(runner, &summary);
     println!("not run: contract on url: no --url given");
     if flavour == Flavour::Stable {
         println!("not run: the component in the ship flavour: no toolchain for it, see above");
@@ -69,37 +70,37 @@ pub fn run(steps: &mut Steps, arguments: &[OsString]) -> Result<()> {
 }
 
 /// What the tests start besides what is built here, by the environment variable that names it.
-pub fn tools(steps: &mut Steps) -> Result<Vec<(String, PathBuf)>> {
+pub fn tools(runner: &mut Runner) -> Result<Vec<(String, PathBuf)>> {
     let mut paths = vec![("HTTPSERVER_XTASK".to_owned(), env::current_exe().context("this program has no path")?)];
-    for tool in &OF_TESTS {
-        paths.push((tool.variable(), tool.path(steps)?));
+    for tool in &TEST_TOOLS {
+        paths.push((tool.variable(), tool.path(runner)?));
     }
     // By its own name: they type what a person would type.
     if Command::new("curl").arg("--version").output().is_err() {
-        debian::install(steps, &["curl"], "the tests ask by curl, too, which is not here")?;
+        debian::install(runner, &["curl"], "the tests ask by curl, too, which is not here")?;
     }
     Ok(paths)
 }
 
 /// Runs the contract table against the server at `url`, and nothing else; needs no component.
-pub fn against(steps: &mut Steps, url: &str, arguments: &[OsString]) -> Result<()> {
-    let mut tally = Tally::default();
-    let mut cargo = project::host_cargo("build", project::PLAIN);
-    steps.run("building the contract's tests", "", cargo.args(["--bin", project::CONTRACT]))?;
-    let mut contract = project::command(project::target().join("host").join(project::CONTRACT));
+pub fn against(runner: &mut Runner, url: &str, arguments: &[OsString]) -> Result<()> {
+    let mut summary = Summary::default();
+    let mut cargo = workspace::host_cargo("build", workspace::PLAIN);
+    runner.run("building the contract's tests", "", cargo.args(["--bin", workspace::CONTRACT]))?;
+    let mut contract = workspace::command(workspace::target().join("host").join(workspace::CONTRACT));
     contract.env("HTTPSERVER_URL", url).args(arguments);
-    let result = steps.lines(&format!("contract on {url}"), &mut contract, |line| tally.add(line));
-    report(steps, &tally);
+    let result = runner.run_streaming(&format!("contract on {url}"), &mut contract, |line| summary.add(line));
+    report(runner, &summary);
     result
 }
 
 /// Prints how long each step took, and what ran where.
-pub fn report(steps: &Steps, tally: &Tally) {
+pub fn report(runner: &Runner, summary: &Summary) {
     println!("\n{:>8}  step", "time");
-    for (what, took) in steps.taken() {
+    for (what, took) in runner.timings() {
         println!("{:>8}  {what}", seconds(*took));
     }
-    print!("\n{tally}");
+    print!("\n{summary}");
 }
 
 /// The tests' own folder for temporary files: what they leave there is found, and does not stay.

@@ -12,7 +12,7 @@ use std::{
 use anyhow::{Context, Result};
 use clap::ValueEnum;
 
-use crate::{project, step::Steps};
+use crate::{runner::Runner, workspace};
 
 /// What the components are compiled for.
 pub const TARGET: &str = "wasm32-wasip2";
@@ -58,7 +58,7 @@ impl Toolchain {
     ///
     /// Debian's packages, once installed, come before another try of rustup: where rustup cannot download, each try may
     /// take its whole timeout.
-    pub fn find(steps: &mut Steps, flavour: Flavour) -> Result<Self> {
+    pub fn find(runner: &mut Runner, flavour: Flavour) -> Result<Self> {
         let sysroot = rustup::sysroot()?;
         if rustup::can_make(&sysroot, flavour) {
             return Ok(Self::Rustup);
@@ -67,18 +67,18 @@ impl Toolchain {
             if rustup::add(flavour) && rustup::can_make(&sysroot, flavour) {
                 return Ok(Self::Rustup);
             }
-            debian::install(steps, &debian::COMPILER, NO_COMPILER)?;
+            debian::install(runner, &debian::COMPILER, NO_COMPILER)?;
         }
         debian::check_version()?;
         Ok(Self::Debian { linkers: rustup::linkers(&sysroot)? })
     }
 
     /// What to build where nobody chose: what ships, wherever it can be made.
-    pub fn best(steps: &mut Steps) -> Result<(Self, Flavour)> {
-        match Self::find(steps, Flavour::Ship) {
+    pub fn best(runner: &mut Runner) -> Result<(Self, Flavour)> {
+        match Self::find(runner, Flavour::Ship) {
             Ok(toolchain) => Ok((toolchain, Flavour::Ship)),
             Err(why) => {
-                let toolchain = Self::find(steps, Flavour::Stable)?;
+                let toolchain = Self::find(runner, Flavour::Stable)?;
                 eprintln!(
                     "building the larger {} flavour: {why:#}; or type `rustup component add rust-src`",
                     Flavour::Stable.name()
@@ -89,10 +89,10 @@ impl Toolchain {
     }
 
     /// Adds what `clippy` needs on top.
-    pub fn add_clippy(&self, steps: &mut Steps) -> Result<()> {
+    pub fn add_clippy(&self, runner: &mut Runner) -> Result<()> {
         match self {
             Self::Debian { .. } if !debian::has(&debian::CLIPPY) => {
-                debian::install(steps, &debian::CLIPPY, NO_COMPILER)
+                debian::install(runner, &debian::CLIPPY, NO_COMPILER)
             }
             _ => Ok(()),
         }
@@ -101,7 +101,7 @@ impl Toolchain {
     /// Cargo for [`TARGET`] in the release profile; `subcommand` is one that builds, such as `build` or `clippy`.
     pub fn cargo(&self, subcommand: &str, flavour: Flavour) -> Command {
         let mut command = match self {
-            Self::Rustup => project::cargo(subcommand),
+            Self::Rustup => workspace::cargo(subcommand),
             Self::Debian { linkers } => debian::cargo(subcommand, linkers),
         };
         command.args(["--release", "--target", TARGET, "--target-dir"]).arg(self.target_dir(flavour));
@@ -138,7 +138,7 @@ impl Toolchain {
             Self::Rustup => "rustup",
             Self::Debian { .. } => "debian",
         };
-        project::target().join(origin).join(flavour.name())
+        workspace::target().join(origin).join(flavour.name())
     }
 
     fn rustflags(&self, flavour: Flavour) -> Vec<&'static str> {

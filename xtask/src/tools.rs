@@ -10,7 +10,7 @@ use std::{
 
 use anyhow::{Context, Result, ensure};
 
-use crate::{project, step::Steps};
+use crate::{runner::Runner, workspace};
 
 /// A program, and where it comes from.
 pub struct Tool {
@@ -90,7 +90,7 @@ pub const STRACE: Tool =
     Tool { name: "strace", version: "debian", source: Source::Debian(&["strace", "libunwind8"]), hint: "once" };
 
 /// What the tests need, each in the environment variable that [`Tool::variable`] names.
-pub const OF_TESTS: [Tool; 7] =
+pub const TEST_TOOLS: [Tool; 7] =
     [KUSTOMIZE, KUBE_SCORE, KUBERNETES_VALIDATE, SCHEMATHESIS, HADOLINT, DOCKER_REGISTRY, SKOPEO];
 
 impl Tool {
@@ -100,8 +100,8 @@ impl Tool {
     }
 
     /// Its path; it is installed first if need be.
-    pub fn path(&self, steps: &mut Steps) -> Result<PathBuf> {
-        let cache = project::cache().context("neither XDG_CACHE_HOME nor HOME is an absolute path; set one")?;
+    pub fn path(&self, runner: &mut Runner) -> Result<PathBuf> {
+        let cache = workspace::cache().context("neither XDG_CACHE_HOME nor HOME is an absolute path; set one")?;
         let folder = cache.join("tools").join(format!("{}-{}", self.name, self.version));
         let binary = folder.join("bin").join(self.name);
         // Written last: an installation that was interrupted is done again.
@@ -109,43 +109,43 @@ impl Tool {
         if !complete.is_file() {
             let _ = fs::remove_dir_all(&folder);
             fs::create_dir_all(folder.join("bin")).with_context(|| format!("cannot make {}", folder.display()))?;
-            self.install(steps, &folder)?;
+            self.install(runner, &folder)?;
             ensure!(binary.is_file(), "{} has no program {}", self.what(), self.name);
             fs::write(&complete, "").with_context(|| format!("cannot write {}", complete.display()))?;
         }
         Ok(binary)
     }
 
-    fn install(&self, steps: &mut Steps, folder: &Path) -> Result<()> {
+    fn install(&self, runner: &mut Runner, folder: &Path) -> Result<()> {
         let what = format!("installing {}", self.what());
         match self.source {
             Source::Crates => {
-                let mut cargo = project::cargo("install");
+                let mut cargo = workspace::cargo("install");
                 // The profile dev without debug information compiles in a third of the time, and what we run takes seconds.
                 cargo.args(["--locked", "--profile", "dev"]).env("CARGO_PROFILE_DEV_DEBUG", "false");
                 cargo.arg("--root").arg(folder).arg(format!("{}@{}", self.name, self.version));
-                steps.run(&what, self.hint, &mut cargo)
+                runner.run(&what, self.hint, &mut cargo)
             }
             Source::Go(package) => {
-                let mut go = project::command("go");
+                let mut go = workspace::command("go");
                 go.args(["install", "-trimpath"]).arg(format!("{package}@{}", self.version));
                 go.env("GOBIN", folder.join("bin")).env("CGO_ENABLED", "0");
-                steps.run(&what, self.hint, &mut go).context("this takes Go 1.26 or later")
+                runner.run(&what, self.hint, &mut go).context("this takes Go 1.26 or later")
             }
             Source::Python => {
-                let mut python = project::command("python3");
-                steps
+                let mut python = workspace::command("python3");
+                runner
                     .run(&format!("a folder for {}", self.what()), "", python.args(["-m", "venv"]).arg(folder))
                     .context(
                         "this takes Python 3.11 or later with its module venv (Debian: `apt-get install python3-venv`)",
                     )?;
-                let lock = project::root().join("xtask/locks").join(format!("{}-{}.txt", self.name, self.version));
-                let mut pip = project::command(folder.join("bin/pip"));
+                let lock = workspace::root().join("xtask/locks").join(format!("{}-{}.txt", self.name, self.version));
+                let mut pip = workspace::command(folder.join("bin/pip"));
                 pip.args(["install", "--quiet", "--disable-pip-version-check", "--require-hashes", "-r"]).arg(lock);
-                steps.run(&what, self.hint, &mut pip)
+                runner.run(&what, self.hint, &mut pip)
             }
-            Source::Static(package) => debian::copy(steps, &what, package, self.name, folder),
-            Source::Debian(packages) => debian::unpack(steps, &what, packages, self.name, folder),
+            Source::Static(package) => debian::copy(runner, &what, package, self.name, folder),
+            Source::Debian(packages) => debian::unpack(runner, &what, packages, self.name, folder),
         }
     }
 
@@ -160,9 +160,9 @@ mod tests {
 
     #[test]
     fn every_python_tool_has_its_lock_file_and_no_other_is_there() {
-        let python = OF_TESTS.iter().chain([&RUMDL]).filter(|tool| matches!(tool.source, Source::Python));
+        let python = TEST_TOOLS.iter().chain([&RUMDL]).filter(|tool| matches!(tool.source, Source::Python));
         let mut expected: Vec<_> = python.map(|tool| format!("{}-{}.txt", tool.name, tool.version)).collect();
-        let folder = fs::read_dir(project::root().join("xtask/locks")).unwrap();
+        let folder = fs::read_dir(workspace::root().join("xtask/locks")).unwrap();
         let mut found: Vec<_> = folder.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
         expected.sort();
         found.sort();

@@ -4,18 +4,19 @@ use std::{env, ffi::OsString, net::SocketAddr, os::unix::process::CommandExt, pr
 
 use anyhow::{Context, Result};
 
-use crate::{build, project, step::Steps, toolchain::Toolchain};
+use crate::{build, runner::Runner, toolchain::Toolchain, workspace};
 
 /// Does not return where it succeeds: the runtime takes this process over, so that signals reach it directly.
-pub fn run(steps: &mut Steps, arguments: &[OsString]) -> Result<()> {
-    let (toolchain, flavour) = Toolchain::best(steps)?;
-    build::component(steps, &toolchain, flavour)?;
-    let binary = build::runtime(steps)?;
+pub fn run(runner: &mut Runner, arguments: &[OsString]) -> Result<()> {
+    let (toolchain, flavour) = Toolchain::best(runner)?;
+    build::component(runner, &toolchain, flavour)?;
+    let binary = build::runtime(runner)?;
     let words: Vec<_> = arguments.iter().map(|argument| argument.to_string_lossy()).collect();
     if let Some(url) = url(&words, env::var("SPIN_HTTP_LISTEN_ADDR").ok().as_deref()) {
         eprintln!("try: curl -i {url}");
     }
-    let error = Command::new(&binary).arg("up").arg("-f").arg(project::root().join("spin.toml")).args(arguments).exec();
+    let error =
+        Command::new(&binary).arg("up").arg("-f").arg(workspace::root().join("spin.toml")).args(arguments).exec();
     Err(error).with_context(|| format!("cannot run {}", binary.display()))
 }
 

@@ -11,10 +11,11 @@ use anyhow::{Result, ensure};
 use clap::Subcommand;
 
 use crate::{
-    project, shim,
-    step::Steps,
-    test::{Tally, report},
+    runner::Runner,
+    shim,
+    test::{Summary, report},
     toolchain::debian,
+    workspace,
 };
 use base::Base;
 use machine::{Machine, Platform};
@@ -33,28 +34,28 @@ pub enum Action {
 }
 
 /// Runs the command.
-pub fn run(steps: &mut Steps, action: Action) -> Result<()> {
+pub fn run(runner: &mut Runner, action: Action) -> Result<()> {
     let Action::Test { shim, arguments } = action;
     if let Some(file) = &shim {
         ensure!(file.is_file(), "there is no shim {}; `cargo xtask shim` builds ours", file.display());
     }
     let platform = Platform::of_this_machine()?;
-    prerequisites(steps, &platform)?;
+    prerequisites(runner, &platform)?;
     let shim = match shim {
         Some(file) => file,
-        None => shim::build(steps)?,
+        None => shim::build(runner)?,
     };
-    let base = Base::of_cache(steps, &platform)?;
-    let luggage = luggage::disk(steps, &shim, &arguments)?;
+    let base = Base::of_cache(runner, &platform)?;
+    let luggage = luggage::disk(runner, &shim, &arguments)?;
     let machine = Machine::new(&platform, &base, luggage)?;
-    let mut tally = Tally::default();
-    let outcome = machine.run(steps, |line| tally.add(line));
-    report(steps, &tally);
+    let mut summary = Summary::default();
+    let outcome = machine.run(runner, |line| summary.add(line));
+    report(runner, &summary);
     outcome
 }
 
 /// Installs what makes the machine's disk and emulates the machine, where it is not here yet.
-fn prerequisites(steps: &mut Steps, platform: &Platform) -> Result<()> {
+fn prerequisites(runner: &mut Runner, platform: &Platform) -> Result<()> {
     ensure!(
         rustix::process::geteuid().is_root(),
         "only root can make a tree of Debian packages; type `sudo -E env PATH=$PATH cargo xtask vm test`"
@@ -65,11 +66,11 @@ fn prerequisites(steps: &mut Steps, platform: &Platform) -> Result<()> {
         ("mke2fs", "e2fsprogs"),
         ("gcc", "gcc"),
     ];
-    let is_missing = |program: &str| project::command(program).arg("--version").output().is_err();
+    let is_missing = |program: &str| workspace::command(program).arg("--version").output().is_err();
     let missing: Vec<_> =
         programs.into_iter().filter(|(program, _)| is_missing(program)).map(|(_, package)| package).collect();
     if missing.is_empty() {
         return Ok(());
     }
-    debian::install(steps, &missing, &format!("the virtual machine needs {}, which are not here", missing.join(", ")))
+    debian::install(runner, &missing, &format!("the virtual machine needs {}, which are not here", missing.join(", ")))
 }

@@ -177,6 +177,19 @@ impl Cluster {
         Ok(())
     }
 
+    /// Gives the shim at `binary` to the containerd of each node, as `cargo xtask shim --install` does, and lets it read its
+    /// configuration again.
+    ///
+    /// # Errors
+    /// If a node's files cannot be changed, or its containerd does not start again.
+    pub fn install_shim(&self, binary: &Path) -> Result<()> {
+        for node in self.nodes() {
+            httpserver_shim_installer::Node::in_dir(&node.folder(), None).install(binary)?.run()?;
+            self.restart(Component::Containerd(node.number))?;
+        }
+        Ok(())
+    }
+
     /// Restarts one component as a service manager would: SIGTERM to it alone, then the same again. The pods of a
     /// containerd or kubelet go on. Returns when it answers again.
     ///

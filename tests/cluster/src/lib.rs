@@ -26,7 +26,12 @@ mod status;
 mod tools;
 pub mod wait;
 
-use std::path::Path;
+use std::{
+    env,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, bail};
 
 pub use cluster::{Cluster, MAX_NODES, Node, Options};
 pub use command::Runner;
@@ -42,4 +47,17 @@ pub use tools::Tools;
 pub fn prepare(cache: &Path, runner: &mut Runner) -> anyhow::Result<Tools> {
     host::prepare(cache, runner)?;
     Tools::build(cache, runner)
+}
+
+/// The programs that `cargo xtask cluster build` has built, after the checks of [`prepare`].
+///
+/// # Errors
+/// If one is missing.
+pub fn built() -> anyhow::Result<Tools> {
+    let folder = |name| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let cache = folder("XDG_CACHE_HOME").or_else(|| Some(folder("HOME")?.join(".cache")));
+    let cache = cache.context("neither XDG_CACHE_HOME nor HOME is an absolute path; set one")?;
+    prepare(&cache.join("httpserver/cluster"), &mut |what, _, _| {
+        bail!("{what}: type `cargo xtask cluster build` first")
+    })
 }

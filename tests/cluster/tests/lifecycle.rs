@@ -5,7 +5,7 @@ use std::{
     collections::BTreeSet,
     env, fs,
     net::TcpStream,
-    path::{Path, PathBuf},
+    path::Path,
     process::{Command, Stdio},
     thread,
     time::{Duration, Instant},
@@ -101,12 +101,7 @@ fn killed_after(delay: Duration) {
 }
 
 fn options() -> Options {
-    let folder = |name| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
-    let cache = folder("XDG_CACHE_HOME").or_else(|| Some(folder("HOME")?.join(".cache"))).unwrap();
-    let tools = test_cluster::prepare(&cache.join("httpserver/cluster"), &mut |what, _, _| {
-        panic!("{what}: type `cargo xtask cluster build` first")
-    });
-    Options { nodes: 2, tools: tools.unwrap() }
+    Options { nodes: 2, tools: test_cluster::built().unwrap() }
 }
 
 /// Everything that a cluster could leave on the machine.

@@ -20,7 +20,7 @@ pub const NAMESPACE: &str = "httpserver";
 pub const HOST: &str = "httpserver.localhost";
 pub const GATEWAY_HOST: &str = "gateway.localhost";
 
-/// The image that `cargo xtask e2e` imported.
+/// The image under test: `cargo xtask e2e` makes it.
 pub const IMAGE: &str = "localhost/httpserver:e2e";
 
 /// How long anything may take on a busy machine that has no reason to take long: a rollout of three pods takes half a minute.
@@ -40,9 +40,8 @@ pub struct Bed {
 }
 
 impl Bed {
-    /// The cluster that `cargo xtask e2e` started.
-    pub fn attach() -> Self {
-        let cluster = Cluster::attach().expect("a cluster is running: `cargo xtask e2e` starts one and runs this");
+    /// With a cluster that has the shim and the image under test.
+    pub fn new(cluster: Cluster) -> Self {
         Self { cluster, long: env::var_os("HTTPSERVER_E2E_LONG").is_some(), unfailing: AtomicU64::new(0) }
     }
 

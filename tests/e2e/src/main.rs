@@ -1,7 +1,7 @@
 //! The application on a real Kubernetes: one test after the other on one cluster, each with a figure.
 //!
-//! `cargo xtask e2e` builds what is under test, starts the cluster, imports the image and runs this. The tests are in the order
-//! in which an operator meets things: apply, ask, look, change, disturb, break.
+//! `cargo xtask e2e` builds what is under test and runs this, which starts the cluster, imports the image, and ends the cluster.
+//! The tests are in the order in which an operator meets things: apply, ask, look, change, disturb, break.
 
 mod bed;
 mod cgroup;
@@ -13,6 +13,7 @@ mod figures;
 mod hostile;
 mod images;
 mod install;
+mod life;
 mod load;
 mod look;
 mod oom;
@@ -29,10 +30,11 @@ use std::env;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use bed::Bed;
 use figures::Figures;
 use libtest_mimic::{Arguments, Trial};
+use test_cluster::Cluster;
 
 /// Proves something, and says how much or how fast.
 type Test = fn(&Bed) -> Result<String>;
@@ -90,14 +92,24 @@ fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
     // One cluster, one order.
     arguments.test_threads = Some(1);
-    env::set_current_dir("../..").expect("this package lies two folders deep");
-    let bed = Arc::new(Bed::attach());
-    if !arguments.list {
-        images::import(&bed)
-            .and_then(|()| hostile::import(&bed))
-            .and_then(|()| bed.fill_nodes())
-            .expect("the cluster takes what the tests need");
+    if arguments.list {
+        let names = TESTS.iter().map(|(name, _)| Trial::test(*name, || Ok(())));
+        return libtest_mimic::run(&arguments, names.collect()).exit_code();
     }
+    env::set_current_dir("../..").expect("this package lies two folders deep");
+    let outcome = life::with_cluster(|cluster| run(&arguments, cluster));
+    outcome.unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        ExitCode::FAILURE
+    })
+}
+
+fn run(arguments: &Arguments, cluster: Cluster) -> Result<ExitCode> {
+    let bed = Arc::new(Bed::new(cluster));
+    images::import(&bed)
+        .and_then(|()| hostile::import(&bed))
+        .and_then(|()| bed.fill_nodes())
+        .context("the cluster does not take what the tests need")?;
     let figures = Arc::new(Figures::default());
     let trials = TESTS.iter().map(|(name, test)| {
         let (bed, figures) = (Arc::clone(&bed), Arc::clone(&figures));
@@ -110,7 +122,7 @@ fn main() -> ExitCode {
             })
         })
     });
-    let conclusion = libtest_mimic::run(&arguments, trials.collect());
+    let conclusion = libtest_mimic::run(arguments, trials.collect());
     print!("\n{figures}");
-    conclusion.exit_code()
+    Ok(conclusion.exit_code())
 }

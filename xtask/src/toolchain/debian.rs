@@ -13,7 +13,7 @@ use std::{
 
 use anyhow::{Context, Result, bail, ensure};
 
-use crate::{project, step::Steps};
+use crate::{runner::Runner, workspace};
 
 /// What compiles. The compiler follows what the browser of the distribution needs, so no version is pinned.
 pub const COMPILER: [&str; 4] = ["rustc-web", "cargo-web", "rust-web-src", "wasi-libc"];
@@ -45,7 +45,7 @@ pub fn cargo(subcommand: &str, linkers: &Path) -> Command {
 pub fn compiler(subcommand: &str) -> Command {
     // `/usr/bin/cargo clippy` would look for cargo-clippy in ~/.cargo/bin first, where rustup's is.
     let program = if subcommand == "clippy" { "/usr/bin/cargo-clippy" } else { "/usr/bin/cargo" };
-    let mut command = project::command(program);
+    let mut command = workspace::command(program);
     command
         .arg(subcommand)
         .env("CARGO", "/usr/bin/cargo")
@@ -66,7 +66,7 @@ pub fn has(packages: &[&str]) -> bool {
 }
 
 /// Installs `packages` because of what is `missing`, or says what to type where that needs another user.
-pub fn install(steps: &mut Steps, packages: &[&str], missing: &str) -> Result<()> {
+pub fn install(runner: &mut Runner, packages: &[&str], missing: &str) -> Result<()> {
     let apt_get = |arguments: &[&str]| {
         let mut command = Command::new("apt-get");
         command.args(arguments).env("DEBIAN_FRONTEND", "noninteractive");
@@ -82,11 +82,11 @@ pub fn install(steps: &mut Steps, packages: &[&str], missing: &str) -> Result<()
             packages.join(" ")
         );
     }
-    steps.run("reading Debian's package lists", "", &mut apt_get(&["update"]))?;
+    runner.run("reading Debian's package lists", "", &mut apt_get(&["update"]))?;
     // Another Rust in /usr/bin stands in the way of Debian's; whoever put it there decides, not apt.
     let install = ["install", "--yes", "--no-install-recommends", "--no-remove"];
     let what = format!("installing {}", packages.join(", "));
-    steps.run(&what, "about 1 min", apt_get(&install).args(packages))
+    runner.run(&what, "about 1 min", apt_get(&install).args(packages))
 }
 
 /// An error if the installed compiler is too old for this workspace.

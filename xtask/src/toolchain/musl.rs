@@ -11,7 +11,7 @@ use std::{
 use anyhow::{Context, Result, ensure};
 
 use super::{debian, rustup};
-use crate::{project, step::Steps};
+use crate::{runner::Runner, workspace};
 use library::{LIBSECCOMP, LIBUNWIND};
 
 /// What they are compiled for: this machine's architecture.
@@ -53,10 +53,10 @@ enum Std {
 
 impl Musl {
     /// This machine's, set up first if need be.
-    pub fn find(steps: &mut Steps) -> Result<Self> {
+    pub fn find(runner: &mut Runner) -> Result<Self> {
         if !Command::new(CC).arg("--version").output().is_ok_and(|output| output.status.success()) {
             debian::install(
-                steps,
+                runner,
                 &CC_PACKAGE,
                 &format!("static programs take the C compiler {CC}, which is not here"),
             )?;
@@ -64,16 +64,16 @@ impl Musl {
         let libseccomp = match env::var_os(LIBSECCOMP_FOLDER) {
             Some(folder) => folder.into(),
             None => {
-                LIBSECCOMP.compile(steps, &format!("; or name a folder with libseccomp.a in {LIBSECCOMP_FOLDER}"))?
+                LIBSECCOMP.compile(runner, &format!("; or name a folder with libseccomp.a in {LIBSECCOMP_FOLDER}"))?
             }
         };
-        Ok(Self { libseccomp, std: Std::find(steps)? })
+        Ok(Self { libseccomp, std: Std::find(runner)? })
     }
 
     /// Cargo with the profile `host` for these packages; `subcommand` is one that builds.
     pub fn cargo(&self, subcommand: &str, packages: &[&str]) -> Command {
         let mut command = self.std.cargo(subcommand);
-        project::select(&mut command, packages, &self.target_dir());
+        workspace::select(&mut command, packages, &self.target_dir());
         command
             .args(["--target", TARGET])
             .env("LIBSECCOMP_LINK_TYPE", "static")
@@ -92,8 +92,8 @@ impl Musl {
     fn target_dir(&self) -> PathBuf {
         match self.std {
             // Two compilers in one folder would evict each other's artifacts.
-            Std::Sources { debian: true, .. } => project::target().join("debian/static"),
-            _ => project::target(),
+            Std::Sources { debian: true, .. } => workspace::target().join("debian/static"),
+            _ => workspace::target(),
         }
     }
 }
@@ -101,7 +101,7 @@ impl Musl {
 impl Std {
     /// In the order in which [`super::Toolchain::find`] looks; what was compiled from sources before comes before another try of
     /// rustup, which may take its whole timeout.
-    fn find(steps: &mut Steps) -> Result<Self> {
+    fn find(runner: &mut Runner) -> Result<Self> {
         let sysroot = rustup::sysroot()?;
         let present = || rustup::has_std(&sysroot, TARGET);
         if present() || LIBUNWIND.compiled()?.is_none() && rustup::run(&["target", "add", TARGET]) && present() {
@@ -110,19 +110,19 @@ impl Std {
         let debian = !rustup::has_sources(&sysroot);
         if debian {
             if !debian::has(&debian::COMPILER) {
-                debian::install(steps, &debian::COMPILER, NO_STD)?;
+                debian::install(runner, &debian::COMPILER, NO_STD)?;
             }
             debian::check_version()?;
         }
         let musl = PathBuf::from(format!("/usr/lib/{ARCH}-linux-musl"));
         ensure!(musl.is_dir(), "{NO_STD}; and {}, where Debian has musl, is not there", musl.display());
-        Ok(Self::Sources { debian, folders: vec![LIBUNWIND.compile(steps, "")?, musl, gcc()?] })
+        Ok(Self::Sources { debian, folders: vec![LIBUNWIND.compile(runner, "")?, musl, gcc()?] })
     }
 
     /// A cargo that compiles std first, if need be.
     fn cargo(&self, subcommand: &str) -> Command {
-        let Self::Sources { debian, folders } = self else { return project::cargo(subcommand) };
-        let mut command = if *debian { debian::compiler(subcommand) } else { project::cargo(subcommand) };
+        let Self::Sources { debian, folders } = self else { return workspace::cargo(subcommand) };
+        let mut command = if *debian { debian::compiler(subcommand) } else { workspace::cargo(subcommand) };
         let flags: Vec<_> = folders.iter().map(|folder| format!("-Lnative={}", folder.display())).collect();
         command.env("RUSTFLAGS", flags.join(" ")).env("RUSTC_BOOTSTRAP", "1").arg("-Zbuild-std=std,panic_unwind");
         command

@@ -57,7 +57,7 @@ fn stray_variables_of_the_caller_do_not_reach_cargo() {
 
 #[test]
 fn every_toolchain_and_flavour_has_an_artifact_of_its_own() {
-    let artifact = |toolchain: Toolchain, flavour| project::shown(&toolchain.artifact(flavour, "test-guest"));
+    let artifact = |toolchain: Toolchain, flavour| workspace::shown(&toolchain.artifact(flavour, "test-guest"));
     assert_eq!(artifact(debian(), Flavour::Ship), "target/debian/ship/wasm32-wasip2/release/test_guest.wasm");
     assert_eq!(artifact(RUSTUP, Flavour::Stable), "target/rustup/stable/wasm32-wasip2/release/test_guest.wasm");
 }

@@ -10,42 +10,42 @@ use std::{
 
 use anyhow::{Context, Result};
 
-use crate::{project, step::Steps};
+use crate::{runner::Runner, workspace};
 
 /// Unpacks `packages` into `folder` and puts a launcher for `/usr/bin/NAME` into `folder/bin`.
-pub fn unpack(steps: &mut Steps, what: &str, packages: &[&str], name: &str, folder: &Path) -> Result<()> {
-    let root = extract(steps, what, packages, name, folder)?;
+pub fn unpack(runner: &mut Runner, what: &str, packages: &[&str], name: &str, folder: &Path) -> Result<()> {
+    let root = extract(runner, what, packages, name, folder)?;
     launcher(&root, name, &folder.join("bin").join(name))
 }
 
 /// Unpacks `package` into `folder` and puts its program `/bin/NAME`, which needs no libraries, into `folder/bin`.
-pub fn copy(steps: &mut Steps, what: &str, package: &str, name: &str, folder: &Path) -> Result<()> {
-    let root = extract(steps, what, &[package], name, folder)?;
+pub fn copy(runner: &mut Runner, what: &str, package: &str, name: &str, folder: &Path) -> Result<()> {
+    let root = extract(runner, what, &[package], name, folder)?;
     fs::copy(root.join("bin").join(name), folder.join("bin").join(name))
         .with_context(|| format!("the package {package} has no /bin/{name}"))?;
     Ok(())
 }
 
 /// Unpacks `packages`, and returns the folder that takes the place of the system's root.
-fn extract(steps: &mut Steps, what: &str, packages: &[&str], name: &str, folder: &Path) -> Result<PathBuf> {
+fn extract(runner: &mut Runner, what: &str, packages: &[&str], name: &str, folder: &Path) -> Result<PathBuf> {
     let advice =
         format!("this takes Debian 12's apt-get; its package lists are made by `apt-get update`, wanted is {name}");
     let downloads = folder.join("packages");
     fs::create_dir_all(&downloads)?;
-    let mut download = project::command("apt-get");
+    let mut download = workspace::command("apt-get");
     download.current_dir(&downloads).args(["download", "--quiet"]).args(packages);
-    if steps.run(what, "", &mut download).is_err() {
+    if runner.run(what, "", &mut download).is_err() {
         // A fresh machine has no lists yet.
-        steps
-            .run("reading Debian's package lists", "", project::command("apt-get").arg("update"))
+        runner
+            .run("reading Debian's package lists", "", workspace::command("apt-get").arg("update"))
             .context(advice.clone())?;
-        steps.run(what, "", &mut download).context(advice)?;
+        runner.run(what, "", &mut download).context(advice)?;
     }
     let root = folder.join("root");
     for package in fs::read_dir(&downloads)? {
-        let mut unpack = project::command("dpkg-deb");
+        let mut unpack = workspace::command("dpkg-deb");
         unpack.arg("--extract").arg(package?.path()).arg(&root);
-        steps.run("unpacking", "", &mut unpack)?;
+        runner.run("unpacking", "", &mut unpack)?;
     }
     Ok(root)
 }

@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use sha2::{Digest, Sha256};
 
 use super::machine::Platform;
-use crate::{project, step::Steps};
+use crate::{runner::Runner, workspace};
 
 /// Debian 12: its kernel and its runc are what many nodes have.
 const RELEASE: &str = "bookworm";
@@ -53,16 +53,16 @@ pub struct Base(PathBuf);
 
 impl Base {
     /// The one in the user's cache folder, made first if need be.
-    pub fn of_cache(steps: &mut Steps, platform: &Platform) -> Result<Self> {
+    pub fn of_cache(runner: &mut Runner, platform: &Platform) -> Result<Self> {
         let cache =
-            project::cache().context("neither XDG_CACHE_HOME nor HOME is an absolute path; set one")?.join("vm");
+            workspace::cache().context("neither XDG_CACHE_HOME nor HOME is an absolute path; set one")?.join("vm");
         fs::create_dir_all(&cache).with_context(|| format!("cannot make {}", cache.display()))?;
         // Two checkouts that make the same wait for each other.
         let lock = File::open(&cache).with_context(|| format!("cannot open {}", cache.display()))?;
         lock.lock().with_context(|| format!("cannot lock {}", cache.display()))?;
         let folder = cache.join(format!("{RELEASE}-{}", key(platform)?));
         if !folder.is_dir() {
-            make(steps, platform, &folder)?;
+            make(runner, platform, &folder)?;
         }
         Ok(Self(folder))
     }
@@ -78,37 +78,37 @@ impl Base {
 }
 
 /// Makes it in a folder beside `folder` and renames that, so that what is there is whole.
-fn make(steps: &mut Steps, platform: &Platform, folder: &Path) -> Result<()> {
+fn make(runner: &mut Runner, platform: &Platform, folder: &Path) -> Result<()> {
     let unfinished = folder.with_extension("unfinished");
     if unfinished.exists() {
         fs::remove_dir_all(&unfinished).with_context(|| format!("cannot remove {}", unfinished.display()))?;
     }
     fs::create_dir_all(&unfinished)?;
     let tree = unfinished.join("tree");
-    bootstrap(steps, platform, &tree)?;
-    let mut copy = project::command("cp");
-    steps.run("adding our files", "", copy.args(["-R", "--"]).arg(format!("{TREE}/.")).arg(&tree))?;
-    let mut systemctl = project::command("chroot");
+    bootstrap(runner, platform, &tree)?;
+    let mut copy = workspace::command("cp");
+    runner.run("adding our files", "", copy.args(["-R", "--"]).arg(format!("{TREE}/.")).arg(&tree))?;
+    let mut systemctl = workspace::command("chroot");
     systemctl.arg(&tree).args(["systemctl", "--quiet", "mask"]).args(NEEDLESS);
-    steps.run("leaving out what no case needs", "", &mut systemctl)?;
-    let mut systemctl = project::command("chroot");
+    runner.run("leaving out what no case needs", "", &mut systemctl)?;
+    let mut systemctl = workspace::command("chroot");
     systemctl.arg(&tree).args(["systemctl", "--quiet", "enable", "containerd", "cases"]);
-    steps.run("adding what every boot starts", "", &mut systemctl)?;
+    runner.run("adding what every boot starts", "", &mut systemctl)?;
     fs::copy(tree.join("vmlinuz"), unfinished.join("kernel")).context("the package of the kernel has no /vmlinuz")?;
-    file_system(steps, "making a disk of it", &tree, &unfinished.join("disk"), SIZE)?;
+    file_system(runner, "making a disk of it", &tree, &unfinished.join("disk"), SIZE)?;
     fs::remove_dir_all(&tree)?;
     fs::rename(&unfinished, folder).with_context(|| format!("cannot make {}", folder.display()))
 }
 
 /// Unpacks and configures the packages in the folder `tree`.
-fn bootstrap(steps: &mut Steps, platform: &Platform, tree: &Path) -> Result<()> {
+fn bootstrap(runner: &mut Runner, platform: &Platform, tree: &Path) -> Result<()> {
     let packages = format!("{},{}", PACKAGES.join(","), platform.kernel_package);
-    let mut mmdebstrap = project::command("mmdebstrap");
+    let mut mmdebstrap = workspace::command("mmdebstrap");
     mmdebstrap.args(["--variant=minbase", &format!("--include={packages}")]);
     mmdebstrap.args(["doc", "info", "locale", "man"].map(|name| format!("--dpkgopt=path-exclude=/usr/share/{name}/*")));
     // The kernel has what it takes to find this disk; an initial ramdisk would only take time, now and at each boot.
     mmdebstrap.env("INITRD", "No");
-    steps
+    runner
         .run("unpacking Debian for the virtual machine", "once, about 1 min", mmdebstrap.arg(RELEASE).arg(tree))
         .context("this takes a mirror of Debian's packages in reach")
 }
@@ -116,10 +116,10 @@ fn bootstrap(steps: &mut Steps, platform: &Platform, tree: &Path) -> Result<()> 
 /// Makes a file system with what is in `folder`, in the new file `disk`.
 ///
 /// Without a journal, which is for disks that outlive their machine.
-pub fn file_system(steps: &mut Steps, what: &str, folder: &Path, disk: &Path, size: &str) -> Result<()> {
-    let mut mke2fs = project::command("mke2fs");
+pub fn file_system(runner: &mut Runner, what: &str, folder: &Path, disk: &Path, size: &str) -> Result<()> {
+    let mut mke2fs = workspace::command("mke2fs");
     mke2fs.args(["-q", "-t", "ext4", "-O", "^has_journal", "-E", "lazy_itable_init=0", "-d"]);
-    steps.run(what, "", mke2fs.arg(folder).arg(disk).arg(size))
+    runner.run(what, "", mke2fs.arg(folder).arg(disk).arg(size))
 }
 
 /// What tells one disk from another: hexadecimal, of everything here that goes in. Not of the packages' versions, which are
@@ -129,7 +129,7 @@ fn key(platform: &Platform) -> Result<String> {
     // With all its constants and arguments.
     hash.update(include_str!("base.rs"));
     hash.update(platform.kernel_package);
-    let root = project::root().join(TREE);
+    let root = workspace::root().join(TREE);
     for path in files(&root)? {
         hash.update(path.strip_prefix(&root)?.as_os_str().as_encoded_bytes());
         hash.update(fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?);

@@ -13,7 +13,7 @@ use anyhow::{Context, Result, bail, ensure};
 use rustix::io::{FdFlags, fcntl_setfd};
 
 use super::base::Base;
-use crate::{project, step::Steps};
+use crate::{runner::Runner, workspace};
 
 /// When a machine is ended that does not end itself, seconds. Each case has a deadline of its own, far below it.
 const DEADLINE: &str = "600";
@@ -89,7 +89,7 @@ impl Machine {
         qemu.args(["-device", "virtio-serial", "-chardev", "file,id=cases,path=/dev/stdout"]);
         qemu.args(["-device", "virtserialport,chardev=cases,name=cases"]);
         // Where the changes to the first disk go, into a file without a name.
-        qemu.env("TMPDIR", project::target());
+        qemu.env("TMPDIR", workspace::target());
         Ok(Self { qemu, luggage, console })
     }
 
@@ -97,12 +97,12 @@ impl Machine {
     ///
     /// # Errors
     /// If a case failed, or not all of them have ended: then the console is shown.
-    pub fn run(mut self, steps: &mut Steps, mut on_line: impl FnMut(&str)) -> Result<()> {
+    pub fn run(mut self, runner: &mut Runner, mut on_line: impl FnMut(&str)) -> Result<()> {
         for file in [&self.luggage, &self.console] {
             fcntl_setfd(file, FdFlags::empty()).context("cannot leave a file to QEMU")?;
         }
         let mut result = None;
-        let ended = steps.lines("in the virtual machine", &mut self.qemu, |line| {
+        let ended = runner.run_streaming("in the virtual machine", &mut self.qemu, |line| {
             if let Some(said) = line.strip_prefix("test result: ") {
                 result = Some(said.starts_with("ok."));
             }
@@ -124,7 +124,7 @@ impl Machine {
 
 /// A command that ends with this program, however that ends, and at the latest after [`DEADLINE`]; Ctrl-C reaches it, too.
 fn bound() -> Command {
-    let mut command = project::command("setpriv");
+    let mut command = workspace::command("setpriv");
     command.args(["--pdeathsig", "KILL", "timeout", "--foreground", "--signal", "KILL", DEADLINE]);
     command.args(["setpriv", "--pdeathsig", "KILL"]);
     command
@@ -132,7 +132,7 @@ fn bound() -> Command {
 
 /// A new file that goes with the last who has it open.
 fn nameless(name: &str) -> Result<File> {
-    let path: PathBuf = project::target().join(name);
+    let path: PathBuf = workspace::target().join(name);
     let mut options = File::options();
     let file = options.read(true).write(true).create(true).truncate(true).open(&path);
     let file = file.with_context(|| format!("cannot write {}", path.display()))?;

@@ -8,13 +8,13 @@ use std::{
 
 use anyhow::{Context, Result};
 
-use crate::step::Steps;
+use crate::runner::Runner;
 
 /// Where apt is told what comes from where.
 const CONFIGURED: &str = "/etc/apt";
 
 /// Unpacks the source of `package` below `folder`, and returns where. apt checks the signatures of those who sign the packages.
-pub fn unpack(steps: &mut Steps, package: &str, folder: &Path) -> Result<PathBuf> {
+pub fn unpack(runner: &mut Runner, package: &str, folder: &Path) -> Result<PathBuf> {
     let [parts, lists] = ["sources", "lists"].map(|name| folder.join(name));
     fs::create_dir_all(lists.join("partial")).with_context(|| format!("cannot make {}", lists.display()))?;
     configure(&parts)?;
@@ -30,8 +30,8 @@ pub fn unpack(steps: &mut Steps, package: &str, folder: &Path) -> Result<PathBuf
         command.args(["--option=Dir::Cache::pkgcache=", "--option=Dir::Cache::srcpkgcache="]);
         command
     };
-    steps.run("reading Debian's lists of sources", "", &mut apt_get(&["update"]))?;
-    steps.run(&format!("downloading the source of {package}"), "", &mut apt_get(&["source", package]))?;
+    runner.run("reading Debian's lists of sources", "", &mut apt_get(&["update"]))?;
+    runner.run(&format!("downloading the source of {package}"), "", &mut apt_get(&["source", package]))?;
     let unpacked = fs::read_dir(folder)?.filter_map(|entry| Some(entry.ok()?.path()));
     let mut unpacked = unpacked.filter(|path| path.join("debian").is_dir());
     unpacked.next().with_context(|| format!("apt-get unpacked no source of {package}"))

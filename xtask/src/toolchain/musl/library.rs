@@ -13,9 +13,9 @@ use anyhow::{Context, Result};
 
 use super::CC;
 use crate::{
-    project,
-    step::Steps,
+    runner::Runner,
     toolchain::debian::{self, source},
+    workspace,
 };
 
 /// What it takes to compile them: make, libseccomp's generator, the kernel's headers, and what unpacks a source package.
@@ -58,31 +58,31 @@ impl Library {
     }
 
     /// The folder with the static library, which is compiled first if need be; `otherwise` is what to do where that cannot be.
-    pub fn compile(&self, steps: &mut Steps, otherwise: &str) -> Result<PathBuf> {
+    pub fn compile(&self, runner: &mut Runner, otherwise: &str) -> Result<PathBuf> {
         if let Some(folder) = self.compiled()? {
             return Ok(folder);
         }
         if !debian::has(&PACKAGES) {
             let missing = format!("to compile {} takes tools that are not here{otherwise}", self.name);
-            debian::install(steps, &PACKAGES, &missing)?;
+            debian::install(runner, &PACKAGES, &missing)?;
         }
         let folder = self.folder()?;
         let work = folder.with_extension(std::process::id().to_string());
-        let outcome = self.compile_in(steps, &work, &folder);
+        let outcome = self.compile_in(runner, &work, &folder);
         let _ = fs::remove_dir_all(&work);
         outcome.with_context(|| format!("{} could not be compiled{otherwise}", self.name))?;
         Ok(folder)
     }
 
     fn folder(&self) -> Result<PathBuf> {
-        let cache = project::cache().context("neither XDG_CACHE_HOME nor HOME is an absolute path; set one")?;
+        let cache = workspace::cache().context("neither XDG_CACHE_HOME nor HOME is an absolute path; set one")?;
         Ok(cache.join("tools").join(format!("{}-debian-{ARCH}-musl", self.name)))
     }
 
     /// Compiles in the folder `work`, and moves what was wanted to `folder` in one step.
-    fn compile_in(&self, steps: &mut Steps, work: &Path, folder: &Path) -> Result<()> {
+    fn compile_in(&self, runner: &mut Runner, work: &Path, folder: &Path) -> Result<()> {
         fs::create_dir_all(work).with_context(|| format!("cannot make {}", work.display()))?;
-        let source = source::unpack(steps, self.name, work)?;
+        let source = source::unpack(runner, self.name, work)?;
         let mut configure = Command::new("./configure");
         configure
             .current_dir(&source)
@@ -91,14 +91,14 @@ impl Library {
             .arg(format!("CC={CC}"))
             .arg(format!("CPPFLAGS=-idirafter {}", kernel_headers(work)?.display()))
             .args(self.options);
-        steps.run(&format!("configuring {}", self.name), "", &mut configure)?;
+        runner.run(&format!("configuring {}", self.name), "", &mut configure)?;
         let mut make = Command::new("make");
         make.current_dir(source.join("src")).arg(format!("{}.la", self.name));
-        steps.run(&format!("compiling {} for static programs", self.name), "once", &mut make)?;
+        runner.run(&format!("compiling {} for static programs", self.name), "once", &mut make)?;
         let file = format!("{}.a", self.name);
         let library = source.join("src/.libs").join(&file);
         if let Some(code) = self.supplement {
-            self.add(steps, work, code, &library)?;
+            self.add(runner, work, code, &library)?;
         }
         let made = work.join("made");
         fs::create_dir(&made)?;
@@ -111,12 +111,12 @@ impl Library {
     }
 
     /// Compiles `code`, and adds it to `library`.
-    fn add(&self, steps: &mut Steps, work: &Path, code: &str, library: &Path) -> Result<()> {
+    fn add(&self, runner: &mut Runner, work: &Path, code: &str, library: &Path) -> Result<()> {
         let [source, object] = ["supplement.c", "supplement.o"].map(|name| work.join(name));
         fs::write(&source, code).with_context(|| format!("cannot write {}", source.display()))?;
         let mut compiler = Command::new(CC);
-        steps.run("compiling what it lacks", "", compiler.arg("-c").arg(&source).arg("-o").arg(&object))?;
-        steps.run("adding that", "", Command::new("ar").arg("rs").arg(library).arg(&object))
+        runner.run("compiling what it lacks", "", compiler.arg("-c").arg(&source).arg("-o").arg(&object))?;
+        runner.run("adding that", "", Command::new("ar").arg("rs").arg(library).arg(&object))
     }
 }
 

@@ -34,7 +34,7 @@ fn std_of_sources_is_told_where_everything_is_that_rustup_brings_along() {
 
 #[test]
 fn each_compiler_has_a_folder_of_its_own() {
-    let program = |musl: Musl| project::shown(&musl.program("httpserver"));
+    let program = |musl: Musl| workspace::shown(&musl.program("httpserver"));
     assert_eq!(program(musl(Std::Compiled)), format!("target/{TARGET}/host/httpserver"));
     assert_eq!(program(from_sources(true)), format!("target/debian/static/{TARGET}/host/httpserver"));
 }
@@ -49,7 +49,7 @@ fn libseccomp_is_a_static_one_and_never_the_systems() {
 
 /// The crates that `subcommand` compiles for the programs with wasmtime, each with its features.
 fn crates(subcommand: &str) -> BTreeSet<String> {
-    let mut cargo = musl(Std::Compiled).cargo(subcommand, project::WITH_WASMTIME);
+    let mut cargo = musl(Std::Compiled).cargo(subcommand, workspace::WITH_WASMTIME);
     cargo.args(["--unit-graph", "-Zunstable-options"]).env("RUSTC_BOOTSTRAP", "1");
     let graph: Value = serde_json::from_slice(&cargo.output().unwrap().stdout).unwrap();
     let units = graph["units"].as_array().unwrap().iter();

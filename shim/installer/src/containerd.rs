@@ -1,8 +1,9 @@
 //! containerd's configuration: the handler `spin`, added and removed without touching anything else.
 
 use anyhow::{Context, Result, bail, ensure};
-use clap::ValueEnum;
 use toml_edit::{DocumentMut, Item, Table, value};
+
+use crate::arguments::Version;
 
 /// The handler's name, as `runtimeclass/` has it.
 const HANDLER: &str = "spin";
@@ -13,20 +14,9 @@ const RUNTIME_TYPE: &str = "io.containerd.wasmtime-spin.v1";
 /// containerd's own handler, for every pod without a RuntimeClass.
 const DEFAULT: (&str, &str) = ("runc", "io.containerd.runc.v2");
 
-/// A version of containerd, as far as its configuration goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Version {
-    /// 1.6 and 1.7: configuration version 2
-    #[value(name = "1.7")]
-    V1,
-    /// 2.0 and later: configuration version 3, in newer ones 4, which has this part where 3 has it
-    #[value(name = "2")]
-    V2,
-}
-
 impl Version {
-    /// Of what `containerd --version` prints.
-    pub fn of_program(printed: &str) -> Option<Self> {
+    /// The one that `containerd --version` prints.
+    pub fn from_program(printed: &str) -> Option<Self> {
         let version = printed
             .split_whitespace()
             .find(|word| word.trim_start_matches('v').contains('.') && !word.contains('/'))?;
@@ -37,7 +27,7 @@ impl Version {
         }
     }
 
-    /// Of the configuration files that it writes.
+    /// The version of the configuration files that it writes.
     fn config(self) -> i64 {
         match self {
             Self::V1 => 2,
@@ -53,13 +43,13 @@ impl Version {
         }
     }
 
-    /// Of the text of a configuration.
-    pub fn of(config: &str) -> Result<Self> {
-        Self::of_config(&parse(config)?)
+    /// The one that the text of a configuration is for.
+    pub fn from_config(config: &str) -> Result<Self> {
+        Self::from_document(&parse(config)?)
     }
 
-    /// Of a configuration; containerd 2 reads version 2 as well.
-    fn of_config(document: &DocumentMut) -> Result<Self> {
+    /// The one that a configuration is for; containerd 2 reads version 2 as well.
+    fn from_document(document: &DocumentMut) -> Result<Self> {
         match document.get("version").and_then(Item::as_integer) {
             Some(2) => Ok(Self::V1),
             Some(3 | 4) => Ok(Self::V2),
@@ -82,7 +72,7 @@ pub fn add(text: Option<&str>, version: impl FnOnce() -> Result<Version>) -> Res
         Some(text) => parse(text)?,
         None => parse(&format!("version = {}\n", version()?.config()))?,
     };
-    let version = Version::of_config(&document)?;
+    let version = Version::from_document(&document)?;
     let mut table = document.as_table_mut();
     let systemd = uses_systemd(table, version);
     for key in ["plugins", version.plugin(), "containerd", "runtimes"] {
@@ -128,7 +118,7 @@ fn handler(runtime_type: &str) -> Table {
 /// No TOML.
 pub fn remove(text: &str) -> Result<Option<String>> {
     let mut document = parse(text)?;
-    let version = Version::of_config(&document)?;
+    let version = Version::from_document(&document)?;
     let Some(runtimes) = document
         .get_mut("plugins")
         .and_then(|item| item.get_mut(version.plugin()))
@@ -228,14 +218,17 @@ level = "info"
     #[test]
     fn the_program_says_its_version() {
         assert_eq!(
-            Version::of_program("containerd github.com/containerd/containerd 1.6.20~ds1 1.6.20~ds1-1+deb12u3"),
+            Version::from_program("containerd github.com/containerd/containerd 1.6.20~ds1 1.6.20~ds1-1+deb12u3"),
             Some(Version::V1)
         );
         assert_eq!(
-            Version::of_program("containerd github.com/containerd/containerd v1.7.27 05044ec"),
+            Version::from_program("containerd github.com/containerd/containerd v1.7.27 05044ec"),
             Some(Version::V1)
         );
-        assert_eq!(Version::of_program("containerd github.com/containerd/containerd/v2 v2.4.2 abc"), Some(Version::V2));
-        assert_eq!(Version::of_program("containerd"), None);
+        assert_eq!(
+            Version::from_program("containerd github.com/containerd/containerd/v2 v2.4.2 abc"),
+            Some(Version::V2)
+        );
+        assert_eq!(Version::from_program("containerd"), None);
     }
 }

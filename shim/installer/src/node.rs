@@ -1,17 +1,13 @@
 //! A node's files: the shim's binary, and containerd's configuration with a copy of what it was.
 
-use std::{
-    fs, io,
-    path::{Path, PathBuf},
-    process::Command,
-};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::{fs, io};
 
 use anyhow::{Context, Result};
 
-use super::{
-    BINARY,
-    containerd::{self, Version},
-};
+use crate::arguments::Version;
+use crate::{BINARY, containerd};
 
 /// What is appended to the name of the configuration for the copy of what it was.
 const BACKUP: &str = "before-httpserver-shim";
@@ -46,7 +42,7 @@ enum Action {
 
 impl Node {
     /// The node whose files are under `root`; its containerd is asked for its version where `version` does not say it.
-    pub fn at(root: &Path, version: Option<Version>) -> Self {
+    pub fn in_dir(root: &Path, version: Option<Version>) -> Self {
         let config = root.join("etc/containerd/config.toml");
         Self {
             binary: root.join("usr/local/bin").join(BINARY),
@@ -82,7 +78,7 @@ impl Node {
         let mut actions = Vec::new();
         let backup = read_text(&self.backup)?;
         if let Some(present) = self.config()? {
-            let made = containerd::add(backup.as_deref(), || Version::of(&present)).ok();
+            let made = containerd::add(backup.as_deref(), || Version::from_config(&present)).ok();
             let without =
                 containerd::remove(&present).with_context(|| format!("cannot read {}", self.config.display()))?;
             match (without, backup) {
@@ -119,7 +115,7 @@ impl Node {
         }
         let output = Command::new("containerd").arg("--version").output();
         let printed = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
-        Version::of_program(&printed).with_context(|| {
+        Version::from_program(&printed).with_context(|| {
             format!(
                 "there is no {}, and no `containerd` to ask for its version; give it: `--containerd 2`",
                 self.config.display()
@@ -201,7 +197,7 @@ mod tests {
         fn new(config: Option<&str>) -> Self {
             let folder = tempfile::tempdir().unwrap();
             fs::write(folder.path().join("built"), "the shim").unwrap();
-            let node = Node::at(folder.path(), Some(Version::V1));
+            let node = Node::in_dir(folder.path(), Some(Version::V1));
             if let Some(config) = config {
                 fs::create_dir_all(node.config.parent().unwrap()).unwrap();
                 fs::write(&node.config, config).unwrap();
@@ -235,7 +231,7 @@ mod tests {
             assert_eq!(fs::read_to_string(&root.node.binary).unwrap(), "the shim");
             assert!(root.install().actions.is_empty(), "twice is once");
             // What is there says which containerd it is for.
-            let later = Node::at(root.folder.path(), None);
+            let later = Node::in_dir(root.folder.path(), None);
             later.uninstall().unwrap().apply(true).unwrap();
             assert_eq!(root.config().as_deref(), config);
             assert!(!root.node.binary.exists() && !root.node.backup.exists());

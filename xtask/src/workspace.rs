@@ -1,4 +1,4 @@
-//! Where things are in this checkout, and the host's cargo.
+//! Where things are in this checkout, and how to call cargo for this machine.
 
 use std::{
     env,
@@ -34,7 +34,10 @@ pub const WITH_WASMTIME: &[&str] = &[RUNTIME, "httpserver-shim"];
 
 /// The package, and its program, that makes the component's image. By itself, so that its command and its tests share what they are
 /// built from.
-pub const IMAGE_MAKER: &str = "httpserver-image";
+pub const IMAGE_TOOL: &str = "httpserver-image";
+
+/// The package, and its program, that installs the shim on a node.
+pub const INSTALLER: &str = "httpserver-shim-installer";
 
 /// The package, and its program, with the cases of the virtual machine. By itself, since it needs the compiler of containerd's protocol.
 pub const CASES: &str = "test-vm";
@@ -43,11 +46,20 @@ pub const CASES: &str = "test-vm";
 pub const CONTRACT: &str = "test-contract";
 
 /// What has no wasmtime, by what one cargo command selects; the core of the component is tested there too.
-pub const WITHOUT_WASMTIME: &[&[&str]] = &[PLAIN, &[IMAGE_MAKER], &[CASES]];
+pub const WITHOUT_WASMTIME: &[&[&str]] = &[PLAIN, &[IMAGE_TOOL], &[CASES]];
 
 /// What needs nothing of the above.
-pub const PLAIN: &[&str] =
-    &["httpserver", "test-cluster", CONTRACT, "test-e2e", "test-hostile", "test-manifests", "test-support", "xtask"];
+pub const PLAIN: &[&str] = &[
+    "httpserver",
+    INSTALLER,
+    "test-cluster",
+    CONTRACT,
+    "test-e2e",
+    "test-hostile",
+    "test-manifests",
+    "test-support",
+    "xtask",
+];
 
 /// The root of this checkout.
 ///

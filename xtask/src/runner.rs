@@ -1,4 +1,4 @@
-//! Slow steps: one progress line each, the tools' own output only where it is wanted.
+//! Runs commands with one progress line each; shows their output only if they fail, or with `-v`.
 
 use std::{
     io::{self, BufRead, BufReader, Write},
@@ -9,15 +9,15 @@ use std::{
 use anyhow::{Context, Result, bail};
 
 /// Runs commands and remembers how long each took.
-pub struct Steps {
+pub struct Runner {
     verbose: bool,
-    taken: Vec<(String, Duration)>,
+    timings: Vec<(String, Duration)>,
 }
 
-impl Steps {
+impl Runner {
     /// With `verbose` every command is shown, and its output as it comes.
     pub fn new(verbose: bool) -> Self {
-        Self { verbose, taken: Vec::new() }
+        Self { verbose, timings: Vec::new() }
     }
 
     /// Runs `command` behind one progress line; its output appears only if it fails.
@@ -43,7 +43,7 @@ impl Steps {
     }
 
     /// Runs `command` with its output shown as it comes, and each line of its standard output given to `on_line` too.
-    pub fn lines(&mut self, what: &str, command: &mut Command, mut on_line: impl FnMut(&str)) -> Result<()> {
+    pub fn run_streaming(&mut self, what: &str, command: &mut Command, mut on_line: impl FnMut(&str)) -> Result<()> {
         eprintln!("{what}:");
         let start = Instant::now();
         let mut child =
@@ -60,13 +60,13 @@ impl Steps {
         self.ended(what, command, status, start.elapsed())
     }
 
-    /// The steps so far and what each took, in order.
-    pub fn taken(&self) -> &[(String, Duration)] {
-        &self.taken
+    /// What was run so far and how long each took, in order.
+    pub fn timings(&self) -> &[(String, Duration)] {
+        &self.timings
     }
 
     fn ended(&mut self, what: &str, command: &Command, status: ExitStatus, took: Duration) -> Result<()> {
-        self.taken.push((what.to_owned(), took));
+        self.timings.push((what.to_owned(), took));
         if !status.success() {
             bail!("{what} failed after {}: {} ended with {status}", seconds(took), line(command));
         }
@@ -102,23 +102,25 @@ mod tests {
 
     #[test]
     fn a_failing_command_is_an_error_that_names_it() {
-        let error = Steps::new(false).run("trying", "", &mut sh("exit 3")).unwrap_err().to_string();
+        let error = Runner::new(false).run("trying", "", &mut sh("exit 3")).unwrap_err().to_string();
         assert!(error.starts_with("trying failed after 0."), "{error}");
         assert!(error.ends_with("`sh -c exit 3` ended with exit status: 3"), "{error}");
     }
 
     #[test]
     fn a_missing_program_is_an_error_that_names_it() {
-        let error = Steps::new(false).run("trying", "", &mut Command::new("no-such-program")).unwrap_err();
+        let error = Runner::new(false).run("trying", "", &mut Command::new("no-such-program")).unwrap_err();
         assert_eq!(error.to_string(), "cannot run `no-such-program`");
     }
 
     #[test]
     fn lines_are_passed_on_also_of_a_command_that_fails() {
-        let mut steps = Steps::new(false);
+        let mut runner = Runner::new(false);
         let mut lines = Vec::new();
-        steps.lines("printing", &mut sh("echo one; echo two; exit 1"), |line| lines.push(line.to_owned())).unwrap_err();
+        runner
+            .run_streaming("printing", &mut sh("echo one; echo two; exit 1"), |line| lines.push(line.to_owned()))
+            .unwrap_err();
         assert_eq!(lines, ["one", "two"]);
-        assert_eq!(steps.taken()[0].0, "printing");
+        assert_eq!(runner.timings()[0].0, "printing");
     }
 }

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt};
 
 /// Counts per host or flavour. A test that runs on several is named `HOST: CASE` on each; all others count as [`OWN`].
 #[derive(Default)]
-pub struct Tally(BTreeMap<String, Counts>);
+pub struct Summary(BTreeMap<String, Counts>);
 
 /// Unit and documentation tests, and integration tests that start what they need themselves.
 const OWN: &str = "all other tests";
@@ -17,7 +17,7 @@ struct Counts {
     ignored: BTreeMap<String, u32>,
 }
 
-impl Tally {
+impl Summary {
     /// Counts one line of output if it is a test's result: `test NAME ... ok`, or `FAILED`, or `ignored (REASON)`.
     pub fn add(&mut self, line: &str) {
         let Some((name, outcome)) = line.strip_prefix("test ").and_then(|line| line.split_once(" ... ")) else {
@@ -40,7 +40,7 @@ impl Tally {
     }
 }
 
-impl fmt::Display for Tally {
+impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{:>8}{:>8}{:>9}  where", "passed", "failed", "not run")?;
         for (host, counts) in &self.0 {
@@ -58,7 +58,7 @@ impl fmt::Display for Tally {
 
 #[cfg(test)]
 mod tests {
-    use super::Tally;
+    use super::Summary;
 
     #[test]
     fn results_count_where_they_ran() {
@@ -73,8 +73,8 @@ mod tests {
             test spin: GET /    ... ignored (not run: SPIN is not set (or wrong))\n\
             test spin: GET /ip  ... ignored (not run: SPIN is not set (or wrong))\n\
             test result: ok. 3 passed; 1 failed; 1 ignored\n";
-        let mut tally = Tally::default();
-        output.lines().for_each(|line| tally.add(line));
+        let mut summary = Summary::default();
+        output.lines().for_each(|line| summary.add(line));
         let expected = "  \
   passed  failed  not run  where
        2       0        2  all other tests
@@ -84,6 +84,6 @@ not run: 1 of all other tests: marked as ignored
 not run: 1 of all other tests: takes minutes
 not run: 2 of spin: SPIN is not set (or wrong)
 ";
-        assert_eq!(tally.to_string(), expected);
+        assert_eq!(summary.to_string(), expected);
     }
 }
