@@ -39,9 +39,8 @@ pub fn run(runner: &mut Runner, arguments: &Arguments) -> Result<()> {
     let mut image = workspace::command(image_tool);
     runner.run("making the image", "", image.args(["--name", IMAGE, "--output"]).arg(&archive))?;
     let shim = shim::build(runner)?;
-    let mut tests = workspace::host_cargo("test", workspace::PLAIN);
-    tests.args(["--test", "e2e"]);
-    runner.run("building the end-to-end tests", "", tests.arg("--no-run"))?;
+    let mut cargo = workspace::host_cargo("build", workspace::PLAIN);
+    runner.run("building the end-to-end tests", "", cargo.args(["--bin", workspace::END_TO_END]))?;
     let stable = Toolchain::find(runner, Flavour::Stable)?;
     let mut named = test::tools(runner)?;
     named.push(("HTTPSERVER_COMPONENT".to_owned(), component));
@@ -54,16 +53,16 @@ pub fn run(runner: &mut Runner, arguments: &Arguments) -> Result<()> {
     named.push(("HTTPSERVER_IMAGE_ARCHIVE".to_owned(), archive));
     cluster::tools(runner)?;
 
-    let mut cargo = workspace::host_cargo("test", workspace::PLAIN);
-    cargo.args(["--test", "e2e"]).envs(named);
+    let mut tests = workspace::command(workspace::target().join("host").join(workspace::END_TO_END));
+    tests.envs(named);
     for (name, wanted) in [("HTTPSERVER_E2E_LONG", arguments.long), ("HTTPSERVER_E2E_KEEP", arguments.keep)] {
         if wanted {
-            cargo.env(name, "1");
+            tests.env(name, "1");
         }
     }
-    cargo.arg("--").args(&arguments.arguments);
+    tests.args(&arguments.arguments);
     let mut summary = Summary::default();
-    let outcome = runner.run_streaming("end to end", &mut cargo, |line| summary.add(line));
+    let outcome = runner.run_streaming("end to end", &mut tests, |line| summary.add(line));
     test::report(runner, &summary);
     outcome
 }

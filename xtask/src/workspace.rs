@@ -45,6 +45,9 @@ pub const CASES: &str = "test-vm";
 /// The package, and its program, that runs the contract against a server that runs already.
 pub const CONTRACT: &str = "test-contract";
 
+/// The package, and its program, with the end-to-end tests.
+pub const END_TO_END: &str = "test-e2e";
+
 /// What has no wasmtime, by what one cargo command selects; the core of the component is tested there too.
 pub const WITHOUT_WASMTIME: &[&[&str]] = &[PLAIN, &[IMAGE_TOOL], &[CASES]];
 
@@ -54,7 +57,7 @@ pub const PLAIN: &[&str] = &[
     INSTALLER,
     "test-cluster",
     CONTRACT,
-    "test-e2e",
+    END_TO_END,
     "test-hostile",
     "test-manifests",
     "test-support",

@@ -35,6 +35,7 @@ use bed::Bed;
 use figures::Figures;
 use libtest_mimic::{Arguments, Trial};
 use test_cluster::Cluster;
+use test_support::artifacts;
 
 /// Proves something, and says how much or how fast.
 type Test = fn(&Bed) -> Result<String>;
@@ -96,7 +97,7 @@ fn main() -> ExitCode {
         let names = TESTS.iter().map(|(name, _)| Trial::test(*name, || Ok(())));
         return libtest_mimic::run(&arguments, names.collect()).exit_code();
     }
-    env::set_current_dir("../..").expect("this package lies two folders deep");
+    env::set_current_dir(artifacts::root()).expect("the root is a folder");
     let outcome = life::with_cluster(|cluster| run(&arguments, cluster));
     outcome.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");
