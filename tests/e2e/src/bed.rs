@@ -4,13 +4,13 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::AtomicU64;
-use std::thread;
 use std::time::{Duration, Instant};
 use std::{env, fs};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 use test_cluster::{Cluster, Node};
+use test_support::wait::{Patience, find_despite_errors};
 use test_support::{Connection, Response, artifacts};
 
 /// The namespace of the manifests.
@@ -22,10 +22,6 @@ pub const GATEWAY_HOST: &str = "gateway.localhost";
 
 /// The image under test: `cargo xtask e2e` makes it.
 pub const IMAGE: &str = "localhost/httpserver:e2e";
-
-/// How long anything may take on a busy machine that has no reason to take long: a rollout of three pods takes half a minute.
-const PATIENCE: Duration = Duration::from_secs(150);
-const INTERVAL: Duration = Duration::from_millis(100);
 
 /// How many of the latest events are reported.
 const EVENTS: usize = 15;
@@ -197,20 +193,9 @@ pub fn event(bed: &Bed, selector: &str, expected: &str) -> Result<String> {
     said.context("there is one")
 }
 
-/// Asks until it is so. An error counts as not yet, and is the reason if it stays.
+/// Asks until the answer is yes. An error counts as no, and is the reason if the answer stays no.
 pub fn until(what: &str, mut ask: impl FnMut() -> Result<bool>) -> Result<()> {
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        let answer = ask();
-        if let Ok(true) = answer {
-            return Ok(());
-        }
-        if Instant::now() >= deadline {
-            let error = answer.err().map_or_else(String::new, |error| format!(": {error:#}"));
-            bail!("not within {PATIENCE:?}: {what}{error}");
-        }
-        thread::sleep(INTERVAL);
-    }
+    find_despite_errors(what, Patience::ROLLOUT, || Ok(ask()?.then_some(())))
 }
 
 /// A text in an object that must be there.

@@ -14,6 +14,7 @@ use http_body_util::{BodyExt, Empty};
 use hyper::body::Bytes;
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper_util::rt::TokioIo;
+use test_support::wait::{Patience, poll};
 use tokio::net::TcpStream;
 
 use crate::bed::{Bed, HOST};
@@ -70,9 +71,8 @@ pub fn during_on<T>(bed: &Bed, nodes: &[u8], disturb: impl FnOnce(&Counts) -> Re
         thread::spawn(move || run(&nodes, &counts, &done))
     };
     let disturbed = disturb(&counts);
-    let deadline = Instant::now() + Duration::from_secs(300);
-    while disturbed.is_ok() && counts.good.load(Ordering::Relaxed) < enough && Instant::now() < deadline {
-        thread::sleep(Duration::from_millis(50));
+    if disturbed.is_ok() {
+        poll(Patience::LOAD, || (counts.good.load(Ordering::Relaxed) >= enough).then_some(()));
     }
     done.store(true, Ordering::Relaxed);
     client.join().expect("the client does not panic")?;

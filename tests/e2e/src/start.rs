@@ -5,13 +5,13 @@ use std::fs;
 use std::net::Ipv4Addr;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 use test_cluster::Component;
+use test_support::wait::{Patience, find_despite_errors};
 
 use crate::bed::{self, Bed, IMAGE, until};
 use crate::cgroup;
@@ -81,7 +81,7 @@ fn first_answer(bed: &Bed, pod: &Pod) -> Result<(DateTime<Utc>, DateTime<Utc>)> 
         ip = pod.state(bed)?["status"]["podIP"].as_str().unwrap_or_default().to_owned();
         Ok(!ip.is_empty())
     })?;
-    let answered = poll(bed, ip.parse()?)?;
+    let answered = first_response(bed, ip.parse()?)?;
     let mut id = String::new();
     until("the container has its name", || {
         id = pod.state(bed)?["status"]["containerStatuses"][0]["containerID"].as_str().unwrap_or_default().to_owned();
@@ -95,16 +95,11 @@ fn first_answer(bed: &Bed, pod: &Pod) -> Result<(DateTime<Utc>, DateTime<Utc>)> 
     Ok((DateTime::parse_from_rfc3339(time)?.to_utc(), answered))
 }
 
-/// Asks until there is an answer, much more often than [`until`]: the figure is to be good to a few milliseconds.
-fn poll(bed: &Bed, ip: Ipv4Addr) -> Result<DateTime<Utc>> {
-    let deadline = Instant::now() + Duration::from_secs(60);
-    while Instant::now() < deadline {
-        if bed.send(ip, 8080, bed::HOST, "/healthz", "").is_ok_and(|answer| answer.status == 200) {
-            return Ok(Utc::now());
-        }
-        thread::sleep(Duration::from_millis(1));
-    }
-    bail!("no answer of {ip}")
+/// When the pod at this address responded for the first time.
+fn first_response(bed: &Bed, ip: Ipv4Addr) -> Result<DateTime<Utc>> {
+    find_despite_errors(&format!("{ip} responds"), Patience::MEASUREMENT, || {
+        Ok((bed.send(ip, 8080, bed::HOST, "/healthz", "")?.status == 200).then(Utc::now))
+    })
 }
 
 /// The entries of the cache, each with what tells it from one that was made again. Nobody but root may write to them.

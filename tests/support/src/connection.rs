@@ -3,7 +3,7 @@
 use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 
-use crate::PATIENCE;
+use crate::wait::Patience;
 use crate::{Framing, Response};
 
 /// A TCP connection on which each read and each write has a deadline.
@@ -23,9 +23,9 @@ impl Connection {
 
     /// Connects, or says why not.
     pub fn try_open(address: SocketAddr) -> io::Result<Self> {
-        let stream = TcpStream::connect_timeout(&address, PATIENCE)?;
-        stream.set_read_timeout(Some(PATIENCE))?;
-        stream.set_write_timeout(Some(PATIENCE))?;
+        let stream = TcpStream::connect_timeout(&address, Patience::PROCESS.limit)?;
+        stream.set_read_timeout(Some(Patience::PROCESS.limit))?;
+        stream.set_write_timeout(Some(Patience::PROCESS.limit))?;
         // Else a test would wait for the server's delayed acknowledgements.
         stream.set_nodelay(true)?;
         Ok(Self { reader: BufReader::with_capacity(1 << 16, stream) })

@@ -1,7 +1,7 @@
 //! What the integration tests share: applications to start ([`App`], [`Server`]) and clients to ask them with
 //! ([`Connection`], [`http2`], [`tls`]).
 //!
-//! Every wait has a deadline, [`PATIENCE`] unless a test says otherwise, and no test sleeps for a fixed time. Whatever
+//! Every wait has a deadline, [`wait::Patience::PROCESS`] if a test does not say otherwise, and no test sleeps for a fixed time. Whatever
 //! is started here is ended when its handle is dropped, also when the test failed.
 
 pub mod artifacts;
@@ -9,6 +9,7 @@ pub mod artifacts;
 pub mod http2;
 #[cfg(feature = "tls")]
 pub mod tls;
+pub mod wait;
 
 mod app;
 mod connection;
@@ -17,7 +18,6 @@ mod process;
 mod response;
 mod server;
 mod static_program;
-mod wait;
 
 pub use app::{App, Finished};
 pub use connection::Connection;
@@ -27,4 +27,4 @@ pub use response::{Framing, Response};
 pub use rustix::process::Signal;
 pub use server::{Launch, Server};
 pub use static_program::assert_static;
-pub use wait::{PATIENCE, eventually};
+pub use wait::eventually;

@@ -8,7 +8,7 @@ use std::thread;
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
-use crate::wait::poll;
+use crate::wait::{Patience, poll};
 use crate::{Connection, Memory, Output, Response, eventually};
 
 /// What serves an application.
@@ -123,7 +123,7 @@ impl Drop for Server {
         if matches!(self.launch, Launch::Spin(_)) && self.ended().is_none() {
             // Spin is two processes: only if asked does the first one end the other.
             self.signal(Signal::TERM);
-            poll(|| self.ended());
+            poll(Patience::PROCESS, || self.ended());
         }
         // Both fail if it has ended already, which is what is wanted.
         self.child.kill().ok();
