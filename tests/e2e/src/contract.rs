@@ -6,8 +6,8 @@ use anyhow::{Result, ensure};
 use serde_json::{Value, json};
 use test_contract::{RemoteServer, Target, Variables};
 
-use crate::bed::{Bed, HOST, IMAGE, NAMESPACE, until};
 use crate::pod::Pod;
+use crate::testbed::{HOSTNAME, IMAGE, NAMESPACE, Testbed, until};
 
 /// The label of everything that is made for the table; its value is the server's name.
 const LABEL: &str = "contract";
@@ -16,13 +16,13 @@ const LABEL: &str = "contract";
 const NODE: u8 = 2;
 
 /// The whole table: on the Deployment, and on a pod for each set of variables that the Deployment does not have.
-pub fn through_the_ingress(bed: &Bed) -> Result<String> {
+pub fn through_the_ingress(testbed: &Testbed) -> Result<String> {
     let named = |(number, variables)| Server { name: format!("{LABEL}-{number}"), variables };
     let servers: Vec<_> = (1..).zip(test_contract::variable_sets()).map(named).collect();
-    let outcome = start(bed, &servers).and_then(|()| run(bed, &servers));
+    let outcome = start(testbed, &servers).and_then(|()| run(testbed, &servers));
     // Also what was made before a failure.
     let selector = format!("--selector={LABEL}");
-    let deleted = bed.kubectl(&["delete", "ingresses,services,pods", &selector, "--now"]);
+    let deleted = testbed.kubectl(&["delete", "ingresses,services,pods", &selector, "--now"]);
     let result = outcome?;
     deleted?;
     Ok(result)
@@ -35,24 +35,24 @@ struct Server {
 }
 
 /// Starts the servers, and waits until each responds.
-fn start(bed: &Bed, servers: &[Server]) -> Result<()> {
-    let ingress = bed.get(&["ingress", "httpserver"])?;
+fn start(testbed: &Testbed, servers: &[Server]) -> Result<()> {
+    let ingress = testbed.get(&["ingress", "httpserver"])?;
     let items: Vec<_> =
         servers.iter().flat_map(|server| [server.pod(), server.service(), server.ingress(&ingress)]).collect();
-    bed.cluster.apply(&json!({"apiVersion": "v1", "kind": "List", "items": items}).to_string())?;
-    let ip = bed.node(NODE).ip;
+    testbed.cluster.apply(&json!({"apiVersion": "v1", "kind": "List", "items": items}).to_string())?;
+    let ip = testbed.node(NODE).ip;
     for host in servers.iter().map(Server::host) {
-        until(&format!("{host} responds"), || Ok(bed.send(ip, 80, &host, "/healthz", "")?.status == 200))?;
+        until(&format!("{host} responds"), || Ok(testbed.send(ip, 80, &host, "/healthz", "")?.status == 200))?;
     }
     Ok(())
 }
 
 /// Runs the table on the Deployment and these servers.
-fn run(bed: &Bed, servers: &[Server]) -> Result<String> {
+fn run(testbed: &Testbed, servers: &[Server]) -> Result<String> {
     // No resolver knows the names.
-    let address = SocketAddr::from((bed.node(NODE).ip, 80)).to_string();
+    let address = SocketAddr::from((testbed.node(NODE).ip, 80)).to_string();
     let remote = |authority: String, variables| RemoteServer { variables, authority, address: address.clone() };
-    let mut targets = vec![remote(HOST.to_owned(), Variables::new())];
+    let mut targets = vec![remote(HOSTNAME.to_owned(), Variables::new())];
     targets.extend(servers.iter().map(|server| remote(server.host(), server.variables.clone())));
     let summary = test_contract::run(Target::remote("ingress", targets));
     ensure!(summary.failed.is_empty(), "{summary}:\n{}", summary.failed.join("\n"));

@@ -9,10 +9,10 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use test_support::artifacts;
 
-use crate::bed::{Bed, text, until};
 use crate::images::BUSYBOX;
 use crate::pod::{Pod, container};
 use crate::process::{self, Process};
+use crate::testbed::{Testbed, text, until};
 
 /// What libcontainer calls the process of a container until it is one.
 const UNBORN: &str = "youki:[2:INIT]";
@@ -27,12 +27,12 @@ const DELAYED: &str = "inject=accept,accept4:delay_enter=3s";
 const SEQUENCED: &str = "0005";
 
 /// Nothing of the image is opened or run while the process has a capability left: those are the node's.
-pub fn order(bed: &Bed) -> Result<String> {
-    let calls = with_init_container(bed, "traced", |pod, neighbour| {
+pub fn order(testbed: &Testbed) -> Result<String> {
+    let calls = with_init_container(testbed, "traced", |pod, neighbour| {
         let folder = tempfile::tempdir_in("target")?;
         let trace = folder.path().join("trace");
         let debugger = Debugger::attach(&neighbour.forks_of_shim()?, &trace, TRACED)?;
-        bed.kubectl(&["wait", &format!("pod/{}", pod.name), "--for=condition=Ready", "--timeout=60s"])?;
+        testbed.kubectl(&["wait", &format!("pod/{}", pod.name), "--for=condition=Ready", "--timeout=60s"])?;
         debugger.detach()?;
         Ok(fs::read_to_string(trace)?)
     })?;
@@ -60,8 +60,8 @@ fn opens_image(call: &str) -> bool {
 }
 
 /// Between creation and start the process has nothing open but what it needs to be started.
-pub fn descriptors(bed: &Bed) -> Result<String> {
-    let found = with_init_container(bed, "unborn", |_, neighbour| {
+pub fn descriptors(testbed: &Testbed) -> Result<String> {
+    let found = with_init_container(testbed, "unborn", |_, neighbour| {
         let folder = tempfile::tempdir_in("target")?;
         let trace = folder.path().join("trace");
         let debugger = Debugger::attach(&neighbour.forks_of_shim()?, &trace, DELAYED)?;
@@ -100,22 +100,22 @@ fn is_own(link: &str, sockets: &str) -> bool {
 
 /// Runs `act` while an init container keeps the pod's own container from being made. `act` gets the pod, and the process of the init
 /// container, by which the pod's shim is found.
-fn with_init_container<T>(bed: &Bed, name: &str, act: impl FnOnce(&Pod, &Process) -> Result<T>) -> Result<T> {
+fn with_init_container<T>(testbed: &Testbed, name: &str, act: impl FnOnce(&Pod, &Process) -> Result<T>) -> Result<T> {
     let wait = container("wait", BUSYBOX, &["/busybox", "sleep", "5"]);
     let pod = Pod::of_component(name, test_hostile::APPLICATION_NAMES)
         .on("node1")
         .with("/spec/initContainers", json!([wait]));
-    bed.cluster.apply(&pod.to_string())?;
-    let outcome = waiting(bed, &pod).and_then(|process| act(&pod, &process));
-    pod.delete(bed)?;
+    testbed.cluster.apply(&pod.to_string())?;
+    let outcome = waiting(testbed, &pod).and_then(|process| act(&pod, &process));
+    pod.delete(testbed)?;
     outcome
 }
 
 /// The process of the init container.
-fn waiting(bed: &Bed, pod: &Pod) -> Result<Process> {
+fn waiting(testbed: &Testbed, pod: &Pod) -> Result<Process> {
     let mut found = None;
     until("the init container runs", || {
-        let state: Value = pod.state(bed)?;
+        let state: Value = pod.state(testbed)?;
         text(&state, "/status/initContainerStatuses/0/state/running/startedAt")?;
         found = Some(Process::named(&state, "busybox")?);
         Ok(true)

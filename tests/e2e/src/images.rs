@@ -4,7 +4,7 @@ use anyhow::{Context, Result};
 use test_cluster::image::{self, File, Image};
 use test_support::{App, artifacts};
 
-use crate::bed::Bed;
+use crate::testbed::Testbed;
 
 /// The component that misbehaves on request, `tests/guest`.
 pub const GUEST: &str = "localhost/guest:e2e";
@@ -16,10 +16,10 @@ pub const BASELINE: &str = "localhost/baseline:e2e";
 pub const BUSYBOX: &str = "localhost/busybox:e2e";
 
 /// Gives the nodes the three above.
-pub fn import(bed: &Bed) -> Result<()> {
+pub fn import(testbed: &Testbed) -> Result<()> {
     let component = std::fs::read(artifacts::guest()).context("the misbehaving component can be read")?;
     import_all(
-        bed,
+        testbed,
         &[
             of_application(GUEST, &[("spin.toml", App::PLAIN_MANIFEST.into()), ("component.wasm", component)]),
             Image::of_program(BASELINE, &artifacts::tool("baseline"))?,
@@ -29,10 +29,10 @@ pub fn import(bed: &Bed) -> Result<()> {
 }
 
 /// Gives the nodes these images.
-pub fn import_all(bed: &Bed, images: &[Image]) -> Result<()> {
+pub fn import_all(testbed: &Testbed, images: &[Image]) -> Result<()> {
     let archive = tempfile::NamedTempFile::new_in("target")?;
     image::archive(images, archive.path())?;
-    bed.cluster.import_image(archive.path())
+    testbed.cluster.import_image(archive.path())
 }
 
 /// An image as `cargo xtask image` makes it, of these files.

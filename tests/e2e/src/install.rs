@@ -9,9 +9,9 @@ use anyhow::{Context, Result, ensure};
 use test_cluster::{Component, RUN};
 use test_support::artifacts;
 
-use crate::bed::{Bed, IMAGE};
-use crate::disturb::while_drained;
+use crate::disruptions::while_drained;
 use crate::pod::{Pod, ask};
+use crate::testbed::{IMAGE, Testbed};
 
 const NODE: u8 = 3;
 
@@ -20,39 +20,39 @@ const CONTAINERD_1_7: &str = include_str!("install/containerd-1.7.sh");
 const PATIENCE: &str = "60";
 
 /// `cargo xtask e2e` has installed the shim on the running containerd of every node; here it is undone and done again.
-pub fn uninstalled_and_again(bed: &Bed) -> Result<String> {
-    let folder = bed.node(NODE).folder();
+pub fn uninstalled_and_again(testbed: &Testbed) -> Result<String> {
+    let folder = testbed.node(NODE).folder();
     let config = folder.join("etc/containerd/config.toml");
     let installed = fs::read_to_string(&config)?;
-    let pod = Pod::of_component("newcomer", IMAGE).on(&bed.node(NODE).name);
+    let pod = Pod::of_component("newcomer", IMAGE).on(&testbed.node(NODE).name);
     let mut refused = String::new();
-    let served = while_drained(bed, NODE, || {
+    let served = while_drained(testbed, NODE, || {
         shim(&folder, &["--uninstall"])?;
-        bed.cluster.restart(Component::Containerd(NODE))?;
+        testbed.cluster.restart(Component::Containerd(NODE))?;
         let without = fs::read_to_string(&config)?;
         ensure!(installed.contains("runtimes.spin") && !without.contains("spin"), "{without}");
-        bed.cluster.apply(&pod.to_string())?;
-        refused = pod.event(bed, "no runtime for")?;
+        testbed.cluster.apply(&pod.to_string())?;
+        refused = pod.event(testbed, "no runtime for")?;
         shim(&folder, &["--install"])?;
-        bed.cluster.restart(Component::Containerd(NODE))?;
+        testbed.cluster.restart(Component::Containerd(NODE))?;
         ensure!(fs::read_to_string(&config)? == installed, "not what it was");
-        pod.while_ready(bed, |state| {
-            let status = ask(bed, state, "/healthz")?;
+        pod.while_ready(testbed, |state| {
+            let status = ask(testbed, state, "/healthz")?;
             ensure!(status == 200, "status {status}");
             Ok(())
         })
     });
     // It is there yet where something failed before it was ready.
-    pod.delete(bed)?;
+    pod.delete(testbed)?;
     Ok(format!("{}; without it: {refused}", served?))
 }
 
 /// The containerd of before, which Kubernetes 1.36 does not work with any more: by itself, with a configuration that is all ours.
-pub fn on_containerd_1_7(bed: &Bed) -> Result<String> {
+pub fn on_containerd_1_7(testbed: &Testbed) -> Result<String> {
     let root = tempfile::tempdir_in(RUN)?;
     shim(root.path(), &["--install", "--containerd=1.7"])?;
-    let containerd = bed.cluster.tool("containerd-1.7");
-    let ctr = bed.cluster.tool("ctr").parent().context("a program is in a folder")?.to_owned();
+    let containerd = testbed.cluster.tool("containerd-1.7");
+    let ctr = testbed.cluster.tool("ctr").parent().context("a program is in a folder")?.to_owned();
     let path = var_os("PATH").context("there is a PATH")?;
     let path = join_paths([root.path().join("usr/local/bin"), ctr].into_iter().chain(split_paths(&path)))?;
     let mut alone = Command::new("timeout");

@@ -17,10 +17,10 @@ use hyper_util::rt::TokioIo;
 use test_support::wait::{Patience, poll};
 use tokio::net::TcpStream;
 
-use crate::bed::{Bed, HOST};
+use crate::testbed::{HOSTNAME, Testbed};
 
 /// At one time, by kind. What the rest of the machine needs to run three nodes sets the limit, two cores with everything.
-const KEPT: usize = 4;
+const KEEP_ALIVE: usize = 4;
 const NEW: usize = 2;
 const LONG: usize = 2;
 
@@ -56,16 +56,20 @@ pub struct Seen {
 }
 
 /// Puts load on all nodes while `disturb` runs, and until there were enough requests.
-pub fn during<T>(bed: &Bed, disturb: impl FnOnce(&Counts) -> Result<T>) -> Result<(T, Arc<Counts>)> {
-    let nodes: Vec<_> = bed.cluster.nodes().iter().map(|node| node.number).collect();
-    during_on(bed, &nodes, disturb)
+pub fn during<T>(testbed: &Testbed, disturb: impl FnOnce(&Counts) -> Result<T>) -> Result<(T, Arc<Counts>)> {
+    let nodes: Vec<_> = testbed.cluster.nodes().iter().map(|node| node.number).collect();
+    during_on(testbed, &nodes, disturb)
 }
 
 /// The same on some of the nodes.
-pub fn during_on<T>(bed: &Bed, nodes: &[u8], disturb: impl FnOnce(&Counts) -> Result<T>) -> Result<(T, Arc<Counts>)> {
+pub fn during_on<T>(
+    testbed: &Testbed,
+    nodes: &[u8],
+    disturb: impl FnOnce(&Counts) -> Result<T>,
+) -> Result<(T, Arc<Counts>)> {
     let (counts, done) = (Arc::new(Counts::default()), Arc::new(AtomicBool::new(false)));
-    let nodes: Vec<_> = nodes.iter().map(|number| SocketAddr::from((bed.node(*number).ip, 80))).collect();
-    let enough = enough(bed);
+    let nodes: Vec<_> = nodes.iter().map(|number| SocketAddr::from((testbed.node(*number).ip, 80))).collect();
+    let enough = enough(testbed);
     let client = {
         let (counts, done) = (Arc::clone(&counts), Arc::clone(&done));
         thread::spawn(move || run(&nodes, &counts, &done))
@@ -80,24 +84,24 @@ pub fn during_on<T>(bed: &Bed, nodes: &[u8], disturb: impl FnOnce(&Counts) -> Re
 }
 
 /// How many requests one load has at least.
-fn enough(bed: &Bed) -> u64 {
-    if bed.long { REQUESTS_LONG } else { REQUESTS }
+fn enough(testbed: &Testbed) -> u64 {
+    if testbed.long { REQUESTS_LONG } else { REQUESTS }
 }
 
 /// All loads together in which no request may fail.
-pub fn total(bed: &Bed) -> Result<String> {
-    let (made, expected) = (bed.unfailing.load(Ordering::Relaxed), UNFAILING * enough(bed));
+pub fn total(testbed: &Testbed) -> Result<String> {
+    let (made, expected) = (testbed.unfailing.load(Ordering::Relaxed), UNFAILING * enough(testbed));
     ensure!(made >= expected, "{made} requests, expected {expected}: a load failed or was left out");
     Ok(format!("{made} requests, 0 failed"))
 }
 
 impl Counts {
     /// An error if a request failed, or if there were too few; else how many there were.
-    pub fn none_failed(&self, bed: &Bed) -> Result<String> {
+    pub fn none_failed(&self, testbed: &Testbed) -> Result<String> {
         let (good, failed) = (self.good.load(Ordering::Relaxed), self.failed.lock().expect("nobody panics with it"));
         ensure!(failed.is_empty(), "{good} requests good, failed: {failed:?}");
-        ensure!(good >= enough(bed), "{good} requests, expected {}: it takes too long", enough(bed));
-        bed.unfailing.fetch_add(good, Ordering::Relaxed);
+        ensure!(good >= enough(testbed), "{good} requests, expected {}: it takes too long", enough(testbed));
+        testbed.unfailing.fetch_add(good, Ordering::Relaxed);
         Ok(format!("{good} requests, 0 failed"))
     }
 
@@ -139,7 +143,7 @@ fn run(nodes: &[SocketAddr], counts: &Arc<Counts>, done: &Arc<AtomicBool>) -> Re
     let executor = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     executor.block_on(async {
         let local = tokio::task::LocalSet::new();
-        let kinds = [(KEPT, "/", true), (NEW, "/healthz", false), (LONG, DELAY, true)];
+        let kinds = [(KEEP_ALIVE, "/", true), (NEW, "/healthz", false), (LONG, DELAY, true)];
         for (count, path, kept) in kinds {
             for number in 0..count {
                 let (counts, done, node) = (Arc::clone(counts), Arc::clone(done), nodes[number % nodes.len()]);
@@ -184,7 +188,7 @@ async fn ask(node: SocketAddr, path: &str, connection: &mut Option<SendRequest<E
             sender
         }
     };
-    let request = Request::get(path).header("host", HOST).body(Empty::new())?;
+    let request = Request::get(path).header("host", HOSTNAME).body(Empty::new())?;
     let (head, body) = sender.send_request(request).await.context("no answer")?.into_parts();
     body.collect().await.context("half an answer")?;
     ensure!(head.status == 200, "status {}", head.status.as_u16());

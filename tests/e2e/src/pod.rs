@@ -5,7 +5,7 @@ use std::fmt;
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
-use crate::bed::{self, Bed, text, until};
+use crate::testbed::{self, Testbed, text, until};
 
 /// A pod to be applied: as strict as the namespace asks for, until a test says otherwise.
 #[derive(Clone)]
@@ -29,7 +29,7 @@ impl Pod {
         let object = json!({
             "apiVersion": "v1",
             "kind": "Pod",
-            "metadata": {"name": name, "namespace": bed::NAMESPACE, "labels": {"of": "tests"}},
+            "metadata": {"name": name, "namespace": testbed::NAMESPACE, "labels": {"of": "tests"}},
             "spec": {
                 "restartPolicy": "Never",
                 // Nothing here needs time to end.
@@ -83,49 +83,49 @@ impl Pod {
     }
 
     /// Applies it, lets `act` have it as the API server knows it once it is ready, and deletes it again.
-    pub fn while_ready<T>(&self, bed: &Bed, act: impl FnOnce(&Value) -> Result<T>) -> Result<T> {
-        bed.cluster.apply(&self.to_string())?;
+    pub fn while_ready<T>(&self, testbed: &Testbed, act: impl FnOnce(&Value) -> Result<T>) -> Result<T> {
+        testbed.cluster.apply(&self.to_string())?;
         let outcome = (|| {
-            bed.kubectl(&["wait", &format!("pod/{}", self.name), "--for=condition=Ready", "--timeout=60s"])?;
-            act(&self.state(bed)?)
+            testbed.kubectl(&["wait", &format!("pod/{}", self.name), "--for=condition=Ready", "--timeout=60s"])?;
+            act(&self.state(testbed)?)
         })();
-        self.delete(bed)?;
+        self.delete(testbed)?;
         outcome
     }
 
     /// Applies it, waits until its first container has ended, and deletes it again; returns that container's end, as its
     /// status has it, and its log.
-    pub fn until_ended(&self, bed: &Bed) -> Result<(Value, String)> {
-        bed.cluster.apply(&self.to_string())?;
-        let outcome = self.ended(bed, 0);
-        self.delete(bed)?;
+    pub fn until_ended(&self, testbed: &Testbed) -> Result<(Value, String)> {
+        testbed.cluster.apply(&self.to_string())?;
+        let outcome = self.ended(testbed, 0);
+        self.delete(testbed)?;
         outcome
     }
 
     /// Waits until a container has ended: its end, and its log.
-    pub fn ended(&self, bed: &Bed, container: usize) -> Result<(Value, String)> {
+    pub fn ended(&self, testbed: &Testbed, container: usize) -> Result<(Value, String)> {
         let mut end = Value::Null;
         until(&format!("a container of pod {} has ended", self.name), || {
-            end = self.state(bed)?["status"]["containerStatuses"][container]["state"]["terminated"].clone();
+            end = self.state(testbed)?["status"]["containerStatuses"][container]["state"]["terminated"].clone();
             Ok(!end.is_null())
         })?;
         let name = text(&self.object, &format!("/spec/containers/{container}/name"))?;
-        Ok((end, bed.kubectl(&["logs", &self.name, "--container", name])?))
+        Ok((end, testbed.kubectl(&["logs", &self.name, "--container", name])?))
     }
 
     /// Waits until an event about it says this: the whole of what it says.
-    pub fn event(&self, bed: &Bed, expected: &str) -> Result<String> {
-        bed::event(bed, &format!("involvedObject.name={}", self.name), expected)
+    pub fn event(&self, testbed: &Testbed, expected: &str) -> Result<String> {
+        testbed::event(testbed, &format!("involvedObject.name={}", self.name), expected)
     }
 
     /// As the API server knows it.
-    pub fn state(&self, bed: &Bed) -> Result<Value> {
-        bed.get(&["pod", &self.name])
+    pub fn state(&self, testbed: &Testbed) -> Result<Value> {
+        testbed.get(&["pod", &self.name])
     }
 
     /// Deletes it, if it is there, and does not wait for that.
-    pub fn delete(&self, bed: &Bed) -> Result<()> {
-        bed.kubectl(&["delete", "pod", &self.name, "--ignore-not-found", "--wait=false"]).map(drop)
+    pub fn delete(&self, testbed: &Testbed) -> Result<()> {
+        testbed.kubectl(&["delete", "pod", &self.name, "--ignore-not-found", "--wait=false"]).map(drop)
     }
 }
 
@@ -150,7 +150,7 @@ pub fn container(name: &str, image: &str, command: &[&str]) -> Value {
 }
 
 /// `GET path` of a pod, by its own address and port 8080: the status.
-pub fn ask(bed: &Bed, state: &Value, path: &str) -> Result<u16> {
+pub fn ask(testbed: &Testbed, state: &Value, path: &str) -> Result<u16> {
     let ip = text(state, "/status/podIP")?.parse().context("a pod's address")?;
-    Ok(bed.send(ip, 8080, bed::HOST, path, "")?.status)
+    Ok(testbed.send(ip, 8080, testbed::HOSTNAME, path, "")?.status)
 }

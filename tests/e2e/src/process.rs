@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
-use crate::bed::text;
+use crate::testbed::text;
 
 /// What the shim calls the process that serves.
 const NAME: &str = "httpserver";

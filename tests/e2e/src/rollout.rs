@@ -5,17 +5,17 @@ use std::time::Instant;
 use anyhow::{Result, ensure};
 use serde_json::Value;
 
-use crate::bed::{Bed, event, text, until};
 use crate::load;
+use crate::testbed::{Testbed, event, text, until};
 
-pub fn new_version(bed: &Bed) -> Result<String> {
-    let ((took, alone), counts) = load::during(bed, |_| {
-        let took = bed.deploy("v2")?;
+pub fn new_version(testbed: &Testbed) -> Result<String> {
+    let ((took, alone), counts) = load::during(testbed, |_| {
+        let took = testbed.deploy("v2")?;
         // A long request may be the last answer of an old pod, after many of the new ones.
-        bed.settled()?;
+        testbed.settled()?;
         Ok((took, Instant::now()))
     })?;
-    let said = counts.none_failed(bed)?;
+    let said = counts.none_failed(testbed)?;
     let versions = counts.versions();
     ensure!(versions.keys().eq(["v1", "v2"]), "{versions:?}");
     let (old, new) = (versions["v1"], versions["v2"]);
@@ -33,28 +33,28 @@ pub fn new_version(bed: &Bed) -> Result<String> {
     ))
 }
 
-pub fn bad_value(bed: &Bed) -> Result<String> {
-    let before = bed.ready_pods()?.len();
-    let (said, counts) = load::during(bed, |_| {
-        bed.cluster.apply(&bed.render("v3", &["SPIN_VARIABLE_LOG_LEVEL=loud"])?)?;
-        event(bed, "reason=Unhealthy", "503")
+pub fn bad_value(testbed: &Testbed) -> Result<String> {
+    let before = testbed.ready_pods()?.len();
+    let (said, counts) = load::during(testbed, |_| {
+        testbed.cluster.apply(&testbed.render("v3", &["SPIN_VARIABLE_LOG_LEVEL=loud"])?)?;
+        event(testbed, "reason=Unhealthy", "503")
     })?;
-    let count = counts.none_failed(bed)?;
+    let count = counts.none_failed(testbed)?;
     ensure!(counts.versions().keys().eq(["v2"]), "a pod with a bad value served: {:?}", counts.versions());
-    ensure!(bed.ready_pods()?.len() == before, "old pods went away");
-    let why = reason(bed)?;
-    bed.deploy("v2")?;
+    ensure!(testbed.ready_pods()?.len() == before, "old pods went away");
+    let why = reason(testbed)?;
+    testbed.deploy("v2")?;
     Ok(format!("{count}, all by the old pods; events: {said}; log: {why}"))
 }
 
 /// What the pod that is not ready has in its log.
-fn reason(bed: &Bed) -> Result<String> {
-    let pods = bed.get(&["pods", "--selector=app.kubernetes.io/version=v3"])?;
+fn reason(testbed: &Testbed) -> Result<String> {
+    let pods = testbed.get(&["pods", "--selector=app.kubernetes.io/version=v3"])?;
     let pod = pods["items"].as_array().and_then(|pods| pods.first()).unwrap_or(&Value::Null).clone();
     let name = text(&pod, "/metadata/name")?;
     let mut line = String::new();
     until("the log names the variable", || {
-        let log = bed.kubectl(&["logs", name])?;
+        let log = testbed.kubectl(&["logs", name])?;
         line = log.lines().find(|line| line.contains("log_level")).unwrap_or_default().to_owned();
         Ok(!line.is_empty())
     })?;

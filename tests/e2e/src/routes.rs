@@ -12,49 +12,50 @@ use test_cluster::address;
 use test_support::artifacts;
 use test_support::tls::Identity;
 
-use crate::bed::{Bed, GATEWAY_HOST, HOST, IMAGE, kustomize, text, until};
 use crate::images::BUSYBOX;
-use crate::look;
+use crate::observe;
 use crate::pod::Pod;
+use crate::testbed::{GATEWAY_HOSTNAME, HOSTNAME, IMAGE, Testbed, kustomize, text, until};
 
 /// The README's commands, one after the other.
-pub fn first_answer(bed: &Bed) -> Result<String> {
-    bed.cluster.apply(&kustomize("runtimeclass/base".as_ref())?)?;
+pub fn first_answer(testbed: &Testbed) -> Result<String> {
+    testbed.cluster.apply(&kustomize("runtimeclass/base".as_ref())?)?;
     let rendered = artifacts::xtask().args(["manifests", "local", "--version", "v1", "--image", IMAGE]).output()?;
     ensure!(rendered.status.success(), "{}", String::from_utf8_lossy(&rendered.stderr));
     let start = Instant::now();
-    bed.cluster.apply(&String::from_utf8(rendered.stdout)?)?;
+    testbed.cluster.apply(&String::from_utf8(rendered.stdout)?)?;
     let answers = || {
-        let answer = bed.ask(1, "/")?;
+        let answer = testbed.ask(1, "/")?;
         Ok(answer.status == 200 && answer.header("version") == Some("v1"))
     };
     until("the Ingress answers", answers)?;
     let took = start.elapsed();
-    certificate(bed)?;
-    bed.deploy("v1")?;
+    certificate(testbed)?;
+    testbed.deploy("v1")?;
     Ok(format!("{:.1} s from apply to 200", took.as_secs_f64()))
 }
 
 /// The Secret that component `ingress-tls` wants, as a person would make it.
-fn certificate(bed: &Bed) -> Result<()> {
+fn certificate(testbed: &Testbed) -> Result<()> {
     let identity = Identity::generate();
     let (certificate, key) = (identity.certificate(), identity.key());
     let files = [format!("--cert={}", certificate.display()), format!("--key={}", key.display())];
     let create =
         ["create", "secret", "tls", "httpserver-tls", &files[0], &files[1], "--dry-run=client", "--output=yaml"];
-    bed.cluster.apply(&bed.kubectl(&create)?)
+    testbed.cluster.apply(&testbed.kubectl(&create)?)
 }
 
-pub fn every_node_answers(bed: &Bed) -> Result<String> {
-    let nodes = bed.cluster.nodes();
+pub fn every_node_answers(testbed: &Testbed) -> Result<String> {
+    let nodes = testbed.cluster.nodes();
     for node in &nodes {
-        let plain = bed.send(node.ip, 80, HOST, "/", "x-asked: yes\r\n")?;
+        let plain = testbed.send(node.ip, 80, HOSTNAME, "/", "x-asked: yes\r\n")?;
         ensure!(plain.status == 200 && plain.header("x-asked") == Some("yes"), "{}: {plain:?}", node.name);
         let curl = curl(node.ip, "/healthz").args(["--output", "/dev/null", "--write-out", "%{http_code}"]).output()?;
         ensure!(curl.stdout == b"200", "{}: {curl:?}", node.name);
     }
     for node in &nodes {
-        let answers = || Ok(bed.send(node.ip, 80, GATEWAY_HOST, "/healthz", "")?.header("version") == Some("v1"));
+        let answers =
+            || Ok(testbed.send(node.ip, 80, GATEWAY_HOSTNAME, "/healthz", "")?.header("version") == Some("v1"));
         until("the HTTPRoute answers", answers)?;
     }
     Ok(format!("{} nodes, each by HTTP, HTTPS and HTTPRoute", nodes.len()))
@@ -63,14 +64,14 @@ pub fn every_node_answers(bed: &Bed) -> Result<String> {
 /// curl over HTTPS, and so over HTTP/2 where the other side has it.
 fn curl(node: Ipv4Addr, path: &str) -> Command {
     let mut curl = Command::new("curl");
-    curl.args(["--silent", "--show-error", "--insecure", "--resolve", &format!("{HOST}:443:{node}")]);
-    curl.arg(format!("https://{HOST}{path}"));
+    curl.args(["--silent", "--show-error", "--insecure", "--resolve", &format!("{HOSTNAME}:443:{node}")]);
+    curl.arg(format!("https://{HOSTNAME}{path}"));
     curl
 }
 
 /// While the answer is on its way the rest of a body still comes. Over HTTP/1 Traefik drops that: Go's net/http reads a body
 /// away once the answer begins, unless it is told not to (`ResponseController.EnableFullDuplex`).
-pub fn bodies(bed: &Bed) -> Result<String> {
+pub fn bodies(testbed: &Testbed) -> Result<String> {
     const TIMES: usize = 20;
     const SIZE: usize = 1 << 20;
     // A prime period: no two blocks alike, so that a missing one is seen.
@@ -78,7 +79,7 @@ pub fn bodies(bed: &Bed) -> Result<String> {
     let file = NamedTempFile::new()?;
     fs::write(&file, &body)?;
     for number in 1..=TIMES {
-        let mut curl = curl(bed.node(1).ip, "/echo");
+        let mut curl = curl(testbed.node(1).ip, "/echo");
         // Else curl would ask first over HTTP/1, and the body would come when the answer cannot yet.
         curl.args(["--http2", "--header", "Expect:", "--request", "POST", "--upload-file"]);
         let output = curl.arg(file.path()).output()?;
@@ -88,14 +89,14 @@ pub fn bodies(bed: &Bed) -> Result<String> {
     Ok(format!("{TIMES} bodies of 1 MiB, each whole"))
 }
 
-pub fn the_hosts_own_pages_stay_inside(bed: &Bed) -> Result<String> {
+pub fn the_hosts_own_pages_stay_inside(testbed: &Testbed) -> Result<String> {
     // The last three: what a proxy might make the same of, or let through to a host that does.
     let paths = ["health", "info", ""].map(|page| format!("/.well-known/spin/{page}"));
     let tricks =
         ["//.well-known/spin/info", "/x/../.well-known/spin/info", "/%2ewell-known/spin/info"].map(str::to_owned);
     for path in paths.iter().chain(&tricks) {
-        for host in [HOST, GATEWAY_HOST] {
-            let answer = bed.send(bed.node(1).ip, 80, host, path, "")?;
+        for host in [HOSTNAME, GATEWAY_HOSTNAME] {
+            let answer = testbed.send(testbed.node(1).ip, 80, host, path, "")?;
             // What the component answers has a version; the host's own pages have none.
             let refused = answer.status >= 400 || answer.header("version").is_some();
             ensure!(refused, "{host}{path}: {answer:?}");
@@ -106,22 +107,22 @@ pub fn the_hosts_own_pages_stay_inside(bed: &Bed) -> Result<String> {
 }
 
 /// As other pods ask: by the Service's name, from a pod.
-pub fn by_name(bed: &Bed) -> Result<String> {
+pub fn by_name(testbed: &Testbed) -> Result<String> {
     let url = "http://httpserver.httpserver.svc.cluster.local/healthz";
     let pod = Pod::of_program("asking", BUSYBOX, &["/busybox", "wget", "-q", "-O", "-", url]);
-    let (end, log) = pod.until_ended(bed)?;
+    let (end, log) = pod.until_ended(testbed)?;
     ensure!(end["exitCode"] == 0 && log.contains("200 ok"), "{end}: {log}");
     Ok(format!("{url}: {}", log.trim()))
 }
 
-pub fn client_address(bed: &Bed) -> Result<String> {
+pub fn client_address(testbed: &Testbed) -> Result<String> {
     let forged = "x-forwarded-for: 6.6.6.6\r\nx-real-ip: 6.6.6.6\r\nspin-client-addr: 6.6.6.6:1\r\n";
-    let answer = bed.send(bed.node(1).ip, 80, HOST, "/ip", forged)?;
+    let answer = testbed.send(testbed.node(1).ip, 80, HOSTNAME, "/ip", forged)?;
     let seen: Value = serde_json::from_slice(&answer.body)?;
     let client = text(&seen, "/client")?;
     ensure!(client == address::HOST.to_string(), "expected this machine, {}, got {seen}", address::HOST);
-    bed.send(bed.node(1).ip, 80, HOST, "/forged", forged)?;
-    let line = look::log_line(bed, "/forged")?;
+    testbed.send(testbed.node(1).ip, 80, HOSTNAME, "/forged", forged)?;
+    let line = observe::log_line(testbed, "/forged")?;
     ensure!(line["client"] == client, "the access log has another client: {line}");
     Ok(format!("{client} by /ip and in the access log, asked as 6.6.6.6"))
 }

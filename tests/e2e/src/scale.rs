@@ -5,31 +5,31 @@ use std::time::Instant;
 use anyhow::{Context, Result, ensure};
 use serde_json::json;
 
-use crate::bed::{Bed, IMAGE, text, until};
 use crate::images::BUSYBOX;
 use crate::pod::{Pod, ask, container};
 use crate::process::Process;
-use crate::{bed, load};
+use crate::testbed::{IMAGE, Testbed, text, until};
+use crate::{load, testbed};
 
 /// A quarter of what a kubelet takes (110): enough to see what each costs, on a machine that runs three nodes.
 const MANY: usize = 30;
 
 /// The component `hpa` with what a test cannot wait for: five minutes before it scales in. And with less CPU for each pod, so
 /// that two cores which also run three nodes are enough to exceed it.
-pub fn by_load(bed: &Bed) -> Result<String> {
+pub fn by_load(testbed: &Testbed) -> Result<String> {
     let scaler = std::fs::read_to_string("manifests/components/hpa/horizontalpodautoscaler.yaml")?;
     let patient = "  minReplicas: 3\n";
     ensure!(scaler.contains(patient) && scaler.contains("averageUtilization: 70"), "the component has changed");
     let impatient = "  behavior: {scaleDown: {stabilizationWindowSeconds: 0}}\n  minReplicas: 3\n";
     let scaler = scaler.replace(patient, impatient).replace("averageUtilization: 70", "averageUtilization: 20");
-    bed.cluster.apply(&scaler)?;
+    testbed.cluster.apply(&scaler)?;
     let replicas = || -> Result<u64> {
-        let deployment = bed.get(&["deployment", "httpserver"])?;
+        let deployment = testbed.get(&["deployment", "httpserver"])?;
         deployment["spec"]["replicas"].as_u64().context("it has replicas")
     };
     let start = Instant::now();
     let mut most = 0;
-    let outcome = load::during(bed, |_| {
+    let outcome = load::during(testbed, |_| {
         until("there are more replicas", || {
             most = most.max(replicas()?);
             Ok(most > 3)
@@ -40,21 +40,21 @@ pub fn by_load(bed: &Bed) -> Result<String> {
         let start = Instant::now();
         until("there are three replicas again", || Ok(replicas()? == 3))?;
         let (out, back) = (out.as_secs(), start.elapsed().as_secs());
-        Ok(format!("3 → {most} after {out} s, back after {back} s without load; {}", counts.none_failed(bed)?))
+        Ok(format!("3 → {most} after {out} s, back after {back} s without load; {}", counts.none_failed(testbed)?))
     });
-    bed.kubectl(&["delete", "horizontalpodautoscaler", "httpserver"])?;
+    testbed.kubectl(&["delete", "horizontalpodautoscaler", "httpserver"])?;
     settled
 }
 
 /// Ordinary Linux containers in the pod of a component: one before it, and one beside it that talks to it.
-pub fn with_linux_containers(bed: &Bed) -> Result<String> {
+pub fn with_linux_containers(testbed: &Testbed) -> Result<String> {
     // What has no end of line does not come into the log.
     let talk = "until /busybox wget -q -O - http://127.0.0.1:8080/healthz; do /busybox sleep 1; done; echo; exec /busybox sleep 600";
     let pod = Pod::of_component("mixed", IMAGE)
         .with("/spec/initContainers", json!([container("before", BUSYBOX, &["/busybox", "echo", "prepared"])]))
         .with("/spec/containers/-", container("sidecar", BUSYBOX, &["/busybox", "sh", "-c", talk]));
-    pod.while_ready(bed, |state| {
-        let said = |container: &str| bed.kubectl(&["logs", &pod.name, "--container", container]);
+    pod.while_ready(testbed, |state| {
+        let said = |container: &str| testbed.kubectl(&["logs", &pod.name, "--container", container]);
         ensure!(said("before")?.trim() == "prepared", "the init container said {:?}", said("before")?);
         until("the sidecar has an answer of the component", || Ok(said("sidecar")?.contains("200 ok")))?;
         for container in state["status"]["containerStatuses"].as_array().context("a list")? {
@@ -67,14 +67,14 @@ pub fn with_linux_containers(bed: &Bed) -> Result<String> {
 }
 
 /// A node full of components.
-pub fn many_on_one_node(bed: &Bed) -> Result<String> {
-    let template = Pod::of_component("many", IMAGE).on(&bed.node(3).name);
+pub fn many_on_one_node(testbed: &Testbed) -> Result<String> {
+    let template = Pod::of_component("many", IMAGE).on(&testbed.node(3).name);
     let spec = template.with("/spec/restartPolicy", json!("Always")).spec();
     let labels = json!({"app": "many"});
     let deployment = json!({
         "apiVersion": "apps/v1",
         "kind": "Deployment",
-        "metadata": {"name": "many", "namespace": bed::NAMESPACE},
+        "metadata": {"name": "many", "namespace": testbed::NAMESPACE},
         "spec": {
             "replicas": MANY,
             "selector": {"matchLabels": labels},
@@ -82,20 +82,20 @@ pub fn many_on_one_node(bed: &Bed) -> Result<String> {
         }
     });
     let start = Instant::now();
-    bed.cluster.apply(&deployment.to_string())?;
-    bed.kubectl(&["rollout", "status", "deployment/many", "--timeout=150s"])?;
+    testbed.cluster.apply(&deployment.to_string())?;
+    testbed.kubectl(&["rollout", "status", "deployment/many", "--timeout=150s"])?;
     let started = start.elapsed();
-    let pods = bed.get(&["pods", "--selector=app=many"])?["items"].as_array().cloned().unwrap_or_default();
+    let pods = testbed.get(&["pods", "--selector=app=many"])?["items"].as_array().cloned().unwrap_or_default();
     ensure!(pods.len() == MANY, "{} pods", pods.len());
     let (mut inside, mut outside) = (0, 0);
     for pod in &pods {
-        ensure!(ask(bed, pod, "/healthz")? == 200, "{} does not answer", text(pod, "/metadata/name")?);
+        ensure!(ask(testbed, pod, "/healthz")? == 200, "{} does not answer", text(pod, "/metadata/name")?);
         let process = Process::of(pod)?;
         inside += process.proportional()?;
         outside += process.shims_proportional()?;
     }
     let start = Instant::now();
-    bed.kubectl(&["delete", "deployment", "many", "--cascade=foreground", "--timeout=120s"])?;
+    testbed.kubectl(&["delete", "deployment", "many", "--cascade=foreground", "--timeout=120s"])?;
     let mib = |kib: u64| kib as f64 / 1024.0 / MANY as f64;
     Ok(format!(
         "{MANY} ready after {:.1} s, gone after {:.1} s; each {:.1} MiB and {:.1} MiB of shim, shared pages divided (PSS)",

@@ -13,11 +13,11 @@ use serde_json::{Value, json};
 use test_cluster::Component;
 use test_support::wait::{Patience, find_despite_errors};
 
-use crate::bed::{self, Bed, IMAGE, until};
 use crate::cgroup;
 use crate::images::{BASELINE, BUSYBOX};
 use crate::pod::{Pod, container};
 use crate::process::Process;
+use crate::testbed::{self, IMAGE, Testbed, until};
 
 /// Where the shim keeps compiled code, seen from the node.
 const CACHE: &str = "var/cache/httpserver-shim";
@@ -32,25 +32,25 @@ const NODE: u8 = 3;
 const WITHOUT_COMPILING: u64 = 16 << 20;
 
 /// The first pod of an image on a node compiles it, the second finds that done, and neither does so in its own memory.
-pub fn first_and_second(bed: &Bed) -> Result<String> {
-    let cache = bed.node(NODE).root().context("the node is up")?.join(CACHE);
+pub fn first_and_second(testbed: &Testbed) -> Result<String> {
+    let cache = testbed.node(NODE).root().context("the node is up")?.join(CACHE);
     let (mut first, mut second, mut baseline, mut peak) = (Vec::new(), Vec::new(), Vec::new(), 0);
     let httpserver = |name: &str| Pod::of_component(name, IMAGE);
     for run in 0..RUNS {
         if cache.exists() {
             fs::remove_dir_all(&cache)?;
         }
-        first.push(start(bed, &httpserver(&format!("first-{run}")), |_| Ok(()))?);
+        first.push(start(testbed, &httpserver(&format!("first-{run}")), |_| Ok(()))?);
         let compiled = entries(&cache)?;
         ensure!(compiled.len() == 1, "{compiled:?}");
-        second.push(start(bed, &httpserver(&format!("second-{run}")), |state| {
+        second.push(start(testbed, &httpserver(&format!("second-{run}")), |state| {
             peak = peak.max(cgroup::memory_peak(Process::of(state)?.pid)?);
             Ok(())
         })?);
         ensure!(entries(&cache)? == compiled, "compiled again");
         ensure!(peak < WITHOUT_COMPILING, "the second took {peak} bytes");
         let pod = Pod::of_program(&format!("baseline-{run}"), BASELINE, &["/baseline"]);
-        baseline.push(start(bed, &pod, |_| Ok(()))?);
+        baseline.push(start(testbed, &pod, |_| Ok(()))?);
     }
     let [first, second, baseline] = [first, second, baseline].map(median);
     Ok(format!(
@@ -61,34 +61,37 @@ pub fn first_and_second(bed: &Bed) -> Result<String> {
 }
 
 /// Starts the pod, and measures from the moment in which containerd is told to start its container.
-fn start(bed: &Bed, pod: &Pod, look: impl FnOnce(&Value) -> Result<()>) -> Result<Duration> {
+fn start(testbed: &Testbed, pod: &Pod, look: impl FnOnce(&Value) -> Result<()>) -> Result<Duration> {
     // While the init container waits, the pod has its address already.
     let wait = container("wait", BUSYBOX, &["/busybox", "sleep", "1"]);
-    let pod = pod.clone().on(&bed.node(NODE).name).with("/spec/initContainers", json!([wait]));
-    bed.cluster.apply(&pod.to_string())?;
-    let outcome = first_answer(bed, &pod).and_then(|(started, answered)| {
-        look(&pod.state(bed)?)?;
+    let pod = pod.clone().on(&testbed.node(NODE).name).with("/spec/initContainers", json!([wait]));
+    testbed.cluster.apply(&pod.to_string())?;
+    let outcome = first_answer(testbed, &pod).and_then(|(started, answered)| {
+        look(&pod.state(testbed)?)?;
         (answered - started).to_std().context("the answer came after the start")
     });
-    pod.delete(bed)?;
+    pod.delete(testbed)?;
     outcome
 }
 
 /// When containerd was told to start the container, and when that answered first.
-fn first_answer(bed: &Bed, pod: &Pod) -> Result<(DateTime<Utc>, DateTime<Utc>)> {
+fn first_answer(testbed: &Testbed, pod: &Pod) -> Result<(DateTime<Utc>, DateTime<Utc>)> {
     let mut ip = String::new();
     until("the pod has its address", || {
-        ip = pod.state(bed)?["status"]["podIP"].as_str().unwrap_or_default().to_owned();
+        ip = pod.state(testbed)?["status"]["podIP"].as_str().unwrap_or_default().to_owned();
         Ok(!ip.is_empty())
     })?;
-    let answered = first_response(bed, ip.parse()?)?;
+    let answered = first_response(testbed, ip.parse()?)?;
     let mut id = String::new();
     until("the container has its name", || {
-        id = pod.state(bed)?["status"]["containerStatuses"][0]["containerID"].as_str().unwrap_or_default().to_owned();
+        id = pod.state(testbed)?["status"]["containerStatuses"][0]["containerID"]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned();
         Ok(!id.is_empty())
     })?;
     let id = id.trim_start_matches("containerd://");
-    let log = bed.cluster.log(Component::Containerd(NODE))?;
+    let log = testbed.cluster.log(Component::Containerd(NODE))?;
     let line = log.lines().find(|line| line.contains(&format!(r#"StartContainer for \"{id}\""#)));
     let line = line.with_context(|| format!("containerd's log has the start of {id}"))?;
     let time = line.strip_prefix("time=\"").and_then(|line| line.split('"').next()).context("a line has a time")?;
@@ -96,9 +99,9 @@ fn first_answer(bed: &Bed, pod: &Pod) -> Result<(DateTime<Utc>, DateTime<Utc>)> 
 }
 
 /// When the pod at this address responded for the first time.
-fn first_response(bed: &Bed, ip: Ipv4Addr) -> Result<DateTime<Utc>> {
+fn first_response(testbed: &Testbed, ip: Ipv4Addr) -> Result<DateTime<Utc>> {
     find_despite_errors(&format!("{ip} responds"), Patience::MEASUREMENT, || {
-        Ok((bed.send(ip, 8080, bed::HOST, "/healthz", "")?.status == 200).then(Utc::now))
+        Ok((testbed.send(ip, 8080, testbed::HOSTNAME, "/healthz", "")?.status == 200).then(Utc::now))
     })
 }
 

@@ -8,9 +8,9 @@ use anyhow::Result;
 
 /// A line for each test that ran: its time, and what it says.
 #[derive(Default)]
-pub struct Figures(Mutex<Vec<(String, Duration, String)>>);
+pub struct Measurements(Mutex<Vec<(String, Duration, String)>>);
 
-impl Figures {
+impl Measurements {
     /// Runs a test and keeps what it says.
     pub fn time(&self, name: &str, test: impl FnOnce() -> Result<String>) -> Result<()> {
         let start = Instant::now();
@@ -21,7 +21,7 @@ impl Figures {
     }
 }
 
-impl fmt::Display for Figures {
+impl fmt::Display for Measurements {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (name, took, said) in &*self.0.lock().expect("no test panics in here") {
             writeln!(f, "{:>7.1} s  {name}\n           {said}", took.as_secs_f64())?;

@@ -17,8 +17,8 @@ use test_support::{Connection, Response, artifacts};
 pub const NAMESPACE: &str = "httpserver";
 
 /// The hosts that Ingress and HTTPRoute serve: two, so that it is known who answers.
-pub const HOST: &str = "httpserver.localhost";
-pub const GATEWAY_HOST: &str = "gateway.localhost";
+pub const HOSTNAME: &str = "httpserver.localhost";
+pub const GATEWAY_HOSTNAME: &str = "gateway.localhost";
 
 /// The image under test: `cargo xtask e2e` makes it.
 pub const IMAGE: &str = "localhost/httpserver:e2e";
@@ -27,7 +27,7 @@ pub const IMAGE: &str = "localhost/httpserver:e2e";
 const EVENTS: usize = 15;
 
 /// A running cluster, with the image under test on its nodes.
-pub struct Bed {
+pub struct Testbed {
     pub cluster: Cluster,
     /// Whether to take the time for the counts that are to be published.
     pub long: bool,
@@ -35,7 +35,7 @@ pub struct Bed {
     pub unfailing: AtomicU64,
 }
 
-impl Bed {
+impl Testbed {
     /// With a cluster that has the shim and the image under test.
     pub fn new(cluster: Cluster) -> Self {
         Self { cluster, long: env::var_os("HTTPSERVER_E2E_LONG").is_some(), unfailing: AtomicU64::new(0) }
@@ -125,7 +125,7 @@ impl Bed {
              components: [{components}]\nconfigMapGenerator:\n- {{name: httpserver, namespace: {NAMESPACE}, behavior: merge, \
              options: {{immutable: true}}, literals: {literals:?}}}\nimages:\n- {{name: localhost/httpserver, newTag: e2e}}\n\
              patches:\n- target: {{kind: HTTPRoute}}\n  patch: |-\n    - {{op: replace, path: /spec/hostnames/0, \
-             value: {GATEWAY_HOST}}}\n"
+             value: {GATEWAY_HOSTNAME}}}\n"
         );
         fs::write(scratch.path().join("kustomization.yaml"), kustomization)?;
         kustomize(scratch.path())
@@ -153,7 +153,7 @@ impl Bed {
 
     /// Asks `GET path` by the Ingress on a node.
     pub fn ask(&self, node: u8, path: &str) -> Result<Response> {
-        self.send(self.node(node).ip, 80, HOST, path, "")
+        self.send(self.node(node).ip, 80, HOSTNAME, path, "")
     }
 
     /// Asks `GET path` of that host, with more header lines, over a connection of its own.
@@ -181,10 +181,10 @@ pub fn kustomize(folder: &Path) -> Result<String> {
 }
 
 /// Waits until an event that the field selector chooses says this: the whole of what it says.
-pub fn event(bed: &Bed, selector: &str, expected: &str) -> Result<String> {
+pub fn event(testbed: &Testbed, selector: &str, expected: &str) -> Result<String> {
     let mut said = None;
     until(&format!("an event says {expected:?}"), || {
-        let events = bed.get(&["events", "--field-selector", selector])?;
+        let events = testbed.get(&["events", "--field-selector", selector])?;
         let mut messages =
             events["items"].as_array().into_iter().flatten().filter_map(|event| event["message"].as_str());
         said = messages.find(|message| message.contains(expected)).map(str::to_owned);

@@ -9,9 +9,9 @@ use rustix::process::Signal;
 use serde_json::Value;
 use test_support::Connection;
 
-use crate::bed::{Bed, HOST, text, until};
 use crate::load::{self, Counts};
 use crate::process::{self, Process};
+use crate::testbed::{HOSTNAME, Testbed, text, until};
 
 /// Requests that are in flight in a process when it gets its SIGTERM.
 const IN_FLIGHT: usize = 20;
@@ -27,11 +27,11 @@ const LOSS: Duration = Duration::from_secs(10);
 const LOSS_WITH_SHIM: Duration = Duration::from_secs(15);
 
 /// SIGTERM behind the kubelet's back: whatever was in flight ends whole, and the exit code is 0.
-pub fn terminated(bed: &Bed) -> Result<String> {
-    let pod = fresh(bed)?;
+pub fn terminated(testbed: &Testbed) -> Result<String> {
+    let pod = fresh(testbed)?;
     let address = SocketAddr::new(text(&pod, "/status/podIP")?.parse()?, 8080);
     let mut requests = (0..IN_FLIGHT).map(|_| HalfSent::open(address)).collect::<Result<Vec<_>>>()?;
-    let (status, said) = restarted(bed, &pod, LOSS, |process| {
+    let (status, said) = restarted(testbed, &pod, LOSS, |process| {
         process.signal(Signal::TERM)?;
         requests.drain(..).enumerate().try_for_each(|(number, request)| {
             request.finish().with_context(|| format!("request {number} of {IN_FLIGHT} was cut"))
@@ -48,7 +48,7 @@ struct HalfSent(Connection);
 impl HalfSent {
     fn open(address: SocketAddr) -> Result<Self> {
         let mut connection = Connection::try_open(address)?;
-        let head = format!("POST /echo HTTP/1.1\r\nHost: {HOST}\r\nContent-Length: 10\r\n\r\nfirst");
+        let head = format!("POST /echo HTTP/1.1\r\nHost: {HOSTNAME}\r\nContent-Length: 10\r\n\r\nfirst");
         ensure!(connection.send(head).head().status == 200, "the echo begins");
         Ok(Self(connection))
     }
@@ -62,44 +62,44 @@ impl HalfSent {
 }
 
 /// SIGKILL: a crash of the process.
-pub fn killed(bed: &Bed) -> Result<String> {
-    let pod = fresh(bed)?;
-    let (status, said) = restarted(bed, &pod, LOSS, |process| process.signal(Signal::KILL))?;
+pub fn killed(testbed: &Testbed) -> Result<String> {
+    let pod = fresh(testbed)?;
+    let (status, said) = restarted(testbed, &pod, LOSS, |process| process.signal(Signal::KILL))?;
     let code = &status["lastState"]["terminated"]["exitCode"];
     ensure!(code == 137, "exit code {code}");
     Ok(said)
 }
 
 /// SIGKILL of the shim: its container ends with it, and the kubelet makes a new one.
-pub fn shim_killed(bed: &Bed) -> Result<String> {
-    let pod = fresh(bed)?;
+pub fn shim_killed(testbed: &Testbed) -> Result<String> {
+    let pod = fresh(testbed)?;
     let old = Process::of(&pod)?.pid;
-    let (_, said) = restarted(bed, &pod, LOSS_WITH_SHIM, |process| process::send(process.shim()?, Signal::KILL))?;
+    let (_, said) = restarted(testbed, &pod, LOSS_WITH_SHIM, |process| process::send(process.shim()?, Signal::KILL))?;
     ensure!(!process::is_running(old), "process {old} outlived its shim");
     Ok(said)
 }
 
 /// A pod that was not restarted yet: the kubelet lets the next restart wait for ten seconds, and longer each time.
-fn fresh(bed: &Bed) -> Result<Value> {
+fn fresh(testbed: &Testbed) -> Result<Value> {
     let fresh = |pod: &Value| pod["status"]["containerStatuses"][0]["restartCount"] == 0;
-    bed.ready_pods()?.into_iter().find(fresh).context("a pod that was never restarted")
+    testbed.ready_pods()?.into_iter().find(fresh).context("a pod that was never restarted")
 }
 
 /// Does something to the process of a pod under load, waits for another one in its place, and says what that cost: requests
 /// may fail for as long as `bound`.
 fn restarted(
-    bed: &Bed,
+    testbed: &Testbed,
     pod: &Value,
     bound: Duration,
     act: impl FnOnce(&Process) -> Result<()>,
 ) -> Result<(Value, String)> {
     let name = text(pod, "/metadata/name")?;
-    let ((status, took), counts) = load::during(bed, |_| {
+    let ((status, took), counts) = load::during(testbed, |_| {
         let start = Instant::now();
         act(&Process::of(pod)?)?;
         let mut status = Value::Null;
         until("the container was restarted", || {
-            status = bed.get(&["pod", name])?["status"]["containerStatuses"][0].clone();
+            status = testbed.get(&["pod", name])?["status"]["containerStatuses"][0].clone();
             Ok(status["restartCount"].as_u64() > Some(0) && status["ready"] == true)
         })?;
         Ok((status, start.elapsed()))
@@ -123,28 +123,28 @@ fn lost(counts: &Counts) -> String {
 }
 
 /// Pulls the plug of a node; the load is on the others.
-pub fn node_killed(bed: &Bed) -> Result<String> {
+pub fn node_killed(testbed: &Testbed) -> Result<String> {
     /// So long must nothing fail for the service to count as returned.
     const QUIET: Duration = Duration::from_secs(5);
     /// The API server misses a node after 50 s (node-monitor-grace-period); until then the proxies send requests there.
     const LOSS: Duration = Duration::from_secs(90);
-    let outcome = load::during_on(bed, &[1, 3], |counts| {
+    let outcome = load::during_on(testbed, &[1, 3], |counts| {
         let start = Instant::now();
-        bed.cluster.kill_node(2)?;
+        testbed.cluster.kill_node(2)?;
         let (mut failed, mut since) = (0, Instant::now());
         until("nothing fails any more", || {
             if counts.failed() != failed {
                 (failed, since) = (counts.failed(), Instant::now());
             }
             // Before that, quiet means little.
-            let missed = bed.cluster.kubectl(&["get", "node", "node2"])?.contains("NotReady");
+            let missed = testbed.cluster.kubectl(&["get", "node", "node2"])?.contains("NotReady");
             Ok(missed && since.elapsed() > QUIET)
         })?;
         Ok(start.elapsed() - QUIET)
     });
     let start = Instant::now();
-    bed.cluster.start_node(2)?;
-    until("all pods are ready again", || Ok(bed.ready_pods()?.len() == 3))?;
+    testbed.cluster.start_node(2)?;
+    until("all pods are ready again", || Ok(testbed.ready_pods()?.len() == 3))?;
     let back = start.elapsed();
     let (took, counts) = outcome?;
     ensure!(counts.failing_for() < LOSS, "{}, over {:?}", lost(&counts), counts.failing_for());

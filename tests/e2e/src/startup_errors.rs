@@ -3,9 +3,9 @@
 use anyhow::{Result, ensure};
 use serde_json::json;
 
-use crate::bed::{Bed, IMAGE, text};
 use crate::images::{import_all, of_application};
 use crate::pod::Pod;
+use crate::testbed::{IMAGE, Testbed, text};
 
 /// A component that wants what this shim does not have.
 const FOREIGN: &str = r#"(component (import "wasi:keyvalue/store@0.2.0-draft2" (instance (export "open" (func)))))"#;
@@ -17,14 +17,14 @@ type Wrong = (&'static str, Vec<(&'static str, Vec<u8>)>, &'static str);
 const VARIABLES: [(&str, &str, &str); 2] =
     [("wrong-address", "SPIN_HTTP_LISTEN_ADDR", "nowhere"), ("wrong-limit", "SPIN_MAX_INSTANCE_COUNT", "many")];
 
-pub fn images(bed: &Bed) -> Result<String> {
+pub fn images(testbed: &Testbed) -> Result<String> {
     let wrong = applications()?;
     let image = |name: &str| format!("localhost/{name}:e2e");
     let images: Vec<_> = wrong.iter().map(|(name, files, _)| of_application(&image(name), files)).collect();
-    import_all(bed, &images)?;
+    import_all(testbed, &images)?;
     let said = wrong
         .iter()
-        .map(|(name, _, expected)| says(bed, &Pod::of_component(name, &image(name)), expected))
+        .map(|(name, _, expected)| says(testbed, &Pod::of_component(name, &image(name)), expected))
         .collect::<Result<Vec<_>>>()?;
     Ok(format!("exit code 1: {}", said.join("; ")))
 }
@@ -49,33 +49,33 @@ fn applications() -> Result<Vec<Wrong>> {
     ])
 }
 
-pub fn environment(bed: &Bed) -> Result<String> {
+pub fn environment(testbed: &Testbed) -> Result<String> {
     let mut said = Vec::new();
     for (name, variable, value) in VARIABLES {
         said.push(says(
-            bed,
+            testbed,
             &Pod::of_component(name, IMAGE).env(variable, value),
             &format!("{variable} is `{value}`"),
         )?);
     }
-    said.push(address_in_use(bed)?);
+    said.push(address_in_use(testbed)?);
     Ok(format!("exit code 1: {}", said.join("; ")))
 }
 
 /// Two components on one address, which containers of a pod share.
-fn address_in_use(bed: &Bed) -> Result<String> {
+fn address_in_use(testbed: &Testbed) -> Result<String> {
     let pod = Pod::of_component("wrong-neighbour", IMAGE);
     let mut first = pod.spec()["containers"][0].clone();
     first["name"] = json!("first");
     // It stays, and is ready before the next one starts.
     first["restartPolicy"] = json!("Always");
     first["startupProbe"] = json!({"httpGet": {"path": "/healthz", "port": 8080}, "periodSeconds": 1});
-    says(bed, &pod.with("/spec/initContainers", json!([first])), "another server has that address")
+    says(testbed, &pod.with("/spec/initContainers", json!([first])), "another server has that address")
 }
 
 /// Runs the pod, and returns what it has to say, which has to be `expected`.
-pub fn says(bed: &Bed, pod: &Pod, expected: &str) -> Result<String> {
-    let (end, log) = pod.until_ended(bed)?;
+pub fn says(testbed: &Testbed, pod: &Pod, expected: &str) -> Result<String> {
+    let (end, log) = pod.until_ended(testbed)?;
     let message = text(&end, "/message")?.trim();
     ensure!(message.contains(expected), "{}: expected {expected:?} in the termination message {message:?}", pod.name);
     ensure!(log.contains(message), "{}: expected {message:?} in the log {log:?}", pod.name);

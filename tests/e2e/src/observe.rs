@@ -6,43 +6,43 @@ use anyhow::{Context, Result, ensure};
 
 use serde_json::{Value, json};
 
-use crate::bed::{Bed, IMAGE, text, until};
 use crate::cgroup;
 use crate::images::BASELINE;
 use crate::pod::Pod;
 use crate::process::Process;
+use crate::testbed::{IMAGE, Testbed, text, until};
 
 /// Though one of the nodes is almost empty, and the scheduler spreads nothing that does not ask for it.
-pub fn spread(bed: &Bed) -> Result<String> {
-    let pods = bed.ready_pods()?;
+pub fn spread(testbed: &Testbed) -> Result<String> {
+    let pods = testbed.ready_pods()?;
     let nodes: BTreeSet<_> = pods.iter().map(|pod| text(pod, "/spec/nodeName")).collect::<Result<_>>()?;
     ensure!(pods.len() == 3 && nodes.len() == 3, "{} pods on {nodes:?}", pods.len());
     Ok(format!("{nodes:?}"))
 }
 
-pub fn logs(bed: &Bed) -> Result<String> {
+pub fn logs(testbed: &Testbed) -> Result<String> {
     let marker = "/e2e-marker";
-    bed.ask(1, marker)?;
-    let line = log_line(bed, marker)?;
+    testbed.ask(1, marker)?;
+    let line = log_line(testbed, marker)?;
     ensure!(line["status"] == 200 && line["method"] == "GET", "{line}");
     Ok(line.to_string())
 }
 
 /// The line of the access log that has this path.
-pub fn log_line(bed: &Bed, path: &str) -> Result<Value> {
+pub fn log_line(testbed: &Testbed, path: &str) -> Result<Value> {
     let mut line = String::new();
     until("the request is in the log", || {
-        let log = bed.kubectl(&["logs", "--selector=app.kubernetes.io/name=httpserver", "--tail=-1"])?;
+        let log = testbed.kubectl(&["logs", "--selector=app.kubernetes.io/name=httpserver", "--tail=-1"])?;
         line = log.lines().find(|line| line.contains(path)).unwrap_or_default().to_owned();
         Ok(!line.is_empty())
     })?;
     serde_json::from_str(&line).with_context(|| line.clone())
 }
 
-pub fn top(bed: &Bed) -> Result<String> {
+pub fn top(testbed: &Testbed) -> Result<String> {
     let mut figures = String::new();
     until("metrics-server has figures for three pods", || {
-        figures = bed.kubectl(&["top", "pods", "--no-headers"])?;
+        figures = testbed.kubectl(&["top", "pods", "--no-headers"])?;
         Ok(figures.lines().count() >= 3)
     })?;
     let figures: Vec<_> =
@@ -50,9 +50,9 @@ pub fn top(bed: &Bed) -> Result<String> {
     Ok(figures.join(", "))
 }
 
-pub fn rights(bed: &Bed) -> Result<String> {
+pub fn rights(testbed: &Testbed) -> Result<String> {
     let mut threads = 0;
-    let pods = bed.ready_pods()?;
+    let pods = testbed.ready_pods()?;
     ensure!(!pods.is_empty(), "no pod is there to look at");
     for pod in pods {
         for status in Process::of(&pod)?.threads()? {
@@ -71,13 +71,13 @@ pub fn rights(bed: &Bed) -> Result<String> {
 
 /// What the pod asks for beyond rights, of the running process: groups, limits, a root that nobody can write to, and how soon
 /// the kernel may end it.
-pub fn limits(bed: &Bed) -> Result<String> {
+pub fn limits(testbed: &Testbed) -> Result<String> {
     let resources = json!({"requests": {"cpu": "50m", "memory": "64Mi"}, "limits": {"cpu": "500m", "memory": "128Mi"}});
     let pod = Pod::of_component("limited", IMAGE)
         .with("/spec/containers/0/resources", resources)
         .with("/spec/securityContext/runAsGroup", json!(65532))
         .with("/spec/securityContext/supplementalGroups", json!([1234]));
-    pod.while_ready(bed, |state| {
+    pod.while_ready(testbed, |state| {
         let process = Process::of(state)?;
         let memory = cgroup::memory_limit(process.pid)?;
         ensure!(memory == Some(128 << 20), "memory {memory:?}");
@@ -88,26 +88,26 @@ pub fn limits(bed: &Bed) -> Result<String> {
         let root = process.mount("/")?;
         let is_mounted = |wanted| root.split(',').any(|option| option == wanted);
         ensure!(is_mounted("ro") && is_mounted("nodev"), "the root is mounted {root}");
-        let (found, expected) = (process.oom_score()?, oom_score(bed, 64 << 20)?);
+        let (found, expected) = (process.oom_score()?, oom_score(testbed, 64 << 20)?);
         ensure!(found == expected, "oom_score_adj {found}, expected {expected}");
         Ok(format!("128 MiB, half a CPU, groups {groups}, root read-only and without devices, oom_score_adj {found}"))
     })
 }
 
 /// What the kubelet gives a container of class Burstable: the less of the node's memory it requests, the sooner it goes.
-fn oom_score(bed: &Bed, request: u64) -> Result<u64> {
-    let node = bed.get(&["node", "node1"])?;
+fn oom_score(testbed: &Testbed, request: u64) -> Result<u64> {
+    let node = testbed.get(&["node", "node1"])?;
     let capacity: u64 = text(&node, "/status/capacity/memory")?.trim_end_matches("Ki").parse()?;
     Ok((1000 - 1000 * request / (capacity * 1024)).clamp(3, 999))
 }
 
 /// The processes of the pods and of their shims, beside the Go server that does the same.
-pub fn memory(bed: &Bed) -> Result<String> {
-    let pods = bed.ready_pods()?;
+pub fn memory(testbed: &Testbed) -> Result<String> {
+    let pods = testbed.ready_pods()?;
     ensure!(!pods.is_empty(), "no pod is there to look at");
     let mut lines = pods.iter().map(|pod| used(&Process::of(pod)?)).collect::<Result<Vec<_>>>()?;
     let baseline = Pod::of_program("baseline", BASELINE, &["/baseline"]);
-    lines.push(format!("Go: {}", baseline.while_ready(bed, |state| used(&Process::named(state, "baseline")?))?));
+    lines.push(format!("Go: {}", baseline.while_ready(testbed, |state| used(&Process::named(state, "baseline")?))?));
     Ok(lines.join("; "))
 }
 
