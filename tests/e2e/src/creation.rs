@@ -5,13 +5,15 @@ use std::path::Path;
 use std::process::{Child, Command};
 
 use anyhow::{Context, Result, ensure};
+use procfs::net::UnixNetEntry;
+use procfs::process::{FDTarget, Process};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use test_support::artifacts;
 
 use crate::images::BUSYBOX;
 use crate::pod::{Pod, container};
-use crate::process::{self, Process};
+use crate::process::{self, PodProcess};
 use crate::testbed::{Testbed, text, until};
 
 /// What libcontainer calls the process of a container until it is one.
@@ -23,15 +25,18 @@ const TRACED: &str = "trace=open,openat,openat2,execve,capset,pivot_root";
 /// What is delayed: the wait for the start, so that there is time to look.
 const DELAYED: &str = "inject=accept,accept4:delay_enter=3s";
 
-/// All sockets of a network namespace with their types (proc(5), `/proc/net/unix`): a channel of libcontainer is a SOCK_SEQPACKET.
-const SEQUENCED: &str = "0005";
+/// The type of a channel of libcontainer, SOCK_SEQPACKET (proc(5), `/proc/net/unix`).
+const SEQUENCED: u16 = 5;
+
+/// Where the shim keeps compiled code.
+const CACHE: &str = "/var/cache/httpserver-shim";
 
 /// Nothing of the image is opened or run while the process has a capability left: those are the node's.
 pub fn order(testbed: &Testbed) -> Result<String> {
     let calls = with_init_container(testbed, "traced", |pod, neighbour| {
         let folder = tempfile::tempdir_in("target")?;
         let trace = folder.path().join("trace");
-        let debugger = Debugger::attach(&neighbour.forks_of_shim()?, &trace, TRACED)?;
+        let debugger = Debugger::attach(&neighbour.shim_forks()?, &trace, TRACED)?;
         testbed.kubectl(&["wait", &format!("pod/{}", pod.name), "--for=condition=Ready", "--timeout=60s"])?;
         debugger.detach()?;
         Ok(fs::read_to_string(trace)?)
@@ -64,43 +69,49 @@ pub fn descriptors(testbed: &Testbed) -> Result<String> {
     let found = with_init_container(testbed, "unborn", |_, neighbour| {
         let folder = tempfile::tempdir_in("target")?;
         let trace = folder.path().join("trace");
-        let debugger = Debugger::attach(&neighbour.forks_of_shim()?, &trace, DELAYED)?;
-        let found = unborn(neighbour.shim()?);
+        let debugger = Debugger::attach(&neighbour.shim_forks()?, &trace, DELAYED)?;
+        let found = unborn(&neighbour.shim()?);
         debugger.detach()?;
         found
     })?;
-    Ok(found.join(", "))
+    Ok(format!("{found:?}"))
 }
 
 /// What the container's process has open beyond stdin, stdout and stderr once it waits for its start, which the debugger delays.
-fn unborn(shim: i32) -> Result<Vec<String>> {
+fn unborn(shim: &Process) -> Result<Vec<FDTarget>> {
     let mut open = Vec::new();
     until("the process of the container has nothing open that is not its own", || {
         let mut children = process::children(shim)?.into_iter();
-        let unborn = children.find(|pid| process::name(*pid) == UNBORN).context("there is no such process")?;
-        open = process::descriptors(unborn)?;
-        let sockets = fs::read_to_string(format!("/proc/{shim}/net/unix"))?;
-        let foreign = open.iter().find(|link| !is_own(link, &sockets));
-        ensure!(foreign.is_none(), "{}", foreign.map_or("", String::as_str));
+        let unborn = children.find(|child| process::name(child) == UNBORN).context("there is no such process")?;
+        open = process::descriptors(&unborn)?;
+        let sockets = shim.unix()?;
+        let foreign = open.iter().find(|target| !is_own(target, &sockets));
+        ensure!(foreign.is_none(), "{foreign:?}");
         Ok(true)
     })?;
     Ok(open)
 }
 
 /// The compiled code, a channel of libcontainer, or the socket on which the process waits for its start.
-fn is_own(link: &str, sockets: &str) -> bool {
-    let Some(inode) = link.strip_prefix("socket:[").and_then(|link| link.strip_suffix(']')) else {
-        return link.starts_with("/var/cache/httpserver-shim/");
-    };
-    let socket = sockets.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
-    let socket = socket.into_iter().find(|fields| fields.get(6) == Some(&inode));
-    socket
-        .is_some_and(|fields| fields[4] == SEQUENCED || fields.last().is_some_and(|path| path.ends_with("notify.sock")))
+fn is_own(target: &FDTarget, sockets: &[UnixNetEntry]) -> bool {
+    let is_for_the_start = |path: &Path| path.ends_with("notify.sock");
+    match target {
+        FDTarget::Path(path) => path.starts_with(CACHE),
+        FDTarget::Socket(inode) => sockets
+            .iter()
+            .filter(|socket| socket.inode == *inode)
+            .any(|socket| socket.socket_type == SEQUENCED || socket.path.as_deref().is_some_and(is_for_the_start)),
+        _ => false,
+    }
 }
 
 /// Runs `act` while an init container keeps the pod's own container from being made. `act` gets the pod, and the process of the init
 /// container, by which the pod's shim is found.
-fn with_init_container<T>(testbed: &Testbed, name: &str, act: impl FnOnce(&Pod, &Process) -> Result<T>) -> Result<T> {
+fn with_init_container<T>(
+    testbed: &Testbed,
+    name: &str,
+    act: impl FnOnce(&Pod, &PodProcess) -> Result<T>,
+) -> Result<T> {
     let wait = container("wait", BUSYBOX, &["/busybox", "sleep", "5"]);
     let pod = Pod::of_component(name, test_hostile::APPLICATION_NAMES)
         .on("node1")
@@ -112,12 +123,12 @@ fn with_init_container<T>(testbed: &Testbed, name: &str, act: impl FnOnce(&Pod, 
 }
 
 /// The process of the init container.
-fn waiting(testbed: &Testbed, pod: &Pod) -> Result<Process> {
+fn waiting(testbed: &Testbed, pod: &Pod) -> Result<PodProcess> {
     let mut found = None;
     until("the init container runs", || {
         let state: Value = pod.state(testbed)?;
         text(&state, "/status/initContainerStatuses/0/state/running/startedAt")?;
-        found = Some(Process::named(&state, "busybox")?);
+        found = Some(PodProcess::named(&state, "busybox")?);
         Ok(true)
     })?;
     found.context("it was found")
@@ -128,14 +139,14 @@ struct Debugger(Child);
 
 impl Debugger {
     /// Attaches to these processes; `expression` is what it does with which calls (strace(1), `-e`).
-    fn attach(processes: &[i32], trace: &Path, expression: &str) -> Result<Self> {
+    fn attach(processes: &[Process], trace: &Path, expression: &str) -> Result<Self> {
         let mut strace = Command::new(artifacts::tool("strace"));
         strace.args(["-f", "-qq", "-s", "256", "-e", expression, "-o"]).arg(trace);
-        strace.args(processes.iter().flat_map(|pid| ["-p".to_owned(), pid.to_string()]));
+        strace.args(processes.iter().flat_map(|process| ["-p".to_owned(), process.pid.to_string()]));
         let debugger = Self(strace.spawn().context("cannot run strace")?);
         until("all processes of the shim are traced", || {
-            let traced = |pid: &i32| process::status(*pid).and_then(|status| Ok(status.field("TracerPid")? != "0"));
-            processes.iter().map(traced).try_fold(true, |all, one| Ok(all && one?))
+            let traced = |process: &Process| process.status().map(|status| status.tracerpid != 0);
+            Ok(processes.iter().map(traced).collect::<Result<Vec<_>, _>>()?.into_iter().all(|traced| traced))
         })?;
         Ok(debugger)
     }

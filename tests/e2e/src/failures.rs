@@ -10,7 +10,7 @@ use serde_json::Value;
 use test_support::Connection;
 
 use crate::load::{self, Counts};
-use crate::process::{self, Process};
+use crate::process::{self, PodProcess};
 use crate::testbed::{HOSTNAME, Testbed, text, until};
 
 /// Requests that are in flight in a process when it gets its SIGTERM.
@@ -31,8 +31,8 @@ pub fn terminated(testbed: &Testbed) -> Result<String> {
     let pod = fresh(testbed)?;
     let address = SocketAddr::new(text(&pod, "/status/podIP")?.parse()?, 8080);
     let mut requests = (0..IN_FLIGHT).map(|_| HalfSent::open(address)).collect::<Result<Vec<_>>>()?;
-    let (status, said) = restarted(testbed, &pod, LOSS, |process| {
-        process.signal(Signal::TERM)?;
+    let (status, said) = restarted(testbed, &pod, LOSS, |pod| {
+        process::send(&pod.process, Signal::TERM)?;
         requests.drain(..).enumerate().try_for_each(|(number, request)| {
             request.finish().with_context(|| format!("request {number} of {IN_FLIGHT} was cut"))
         })
@@ -64,7 +64,7 @@ impl HalfSent {
 /// SIGKILL: a crash of the process.
 pub fn killed(testbed: &Testbed) -> Result<String> {
     let pod = fresh(testbed)?;
-    let (status, said) = restarted(testbed, &pod, LOSS, |process| process.signal(Signal::KILL))?;
+    let (status, said) = restarted(testbed, &pod, LOSS, |pod| process::send(&pod.process, Signal::KILL))?;
     let code = &status["lastState"]["terminated"]["exitCode"];
     ensure!(code == 137, "exit code {code}");
     Ok(said)
@@ -73,9 +73,9 @@ pub fn killed(testbed: &Testbed) -> Result<String> {
 /// SIGKILL of the shim: its container ends with it, and the kubelet makes a new one.
 pub fn shim_killed(testbed: &Testbed) -> Result<String> {
     let pod = fresh(testbed)?;
-    let old = Process::of(&pod)?.pid;
-    let (_, said) = restarted(testbed, &pod, LOSS_WITH_SHIM, |process| process::send(process.shim()?, Signal::KILL))?;
-    ensure!(!process::is_running(old), "process {old} outlived its shim");
+    let old = PodProcess::for_application(&pod)?.process;
+    let (_, said) = restarted(testbed, &pod, LOSS_WITH_SHIM, |pod| process::send(&pod.shim()?, Signal::KILL))?;
+    ensure!(!process::is_running(&old), "process {} outlived its shim", old.pid);
     Ok(said)
 }
 
@@ -91,12 +91,12 @@ fn restarted(
     testbed: &Testbed,
     pod: &Value,
     bound: Duration,
-    act: impl FnOnce(&Process) -> Result<()>,
+    act: impl FnOnce(&PodProcess) -> Result<()>,
 ) -> Result<(Value, String)> {
     let name = text(pod, "/metadata/name")?;
     let ((status, took), counts) = load::during(testbed, |_| {
         let start = Instant::now();
-        act(&Process::of(pod)?)?;
+        act(&PodProcess::for_application(pod)?)?;
         let mut status = Value::Null;
         until("the container was restarted", || {
             status = testbed.get(&["pod", name])?["status"]["containerStatuses"][0].clone();

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::cgroup;
 use crate::images::BASELINE;
 use crate::pod::Pod;
-use crate::process::Process;
+use crate::process::{PodProcess, has_capabilities};
 use crate::testbed::{IMAGE, Testbed, text, until};
 
 /// Though one of the nodes is almost empty, and the scheduler spreads nothing that does not ask for it.
@@ -55,15 +55,12 @@ pub fn rights(testbed: &Testbed) -> Result<String> {
     let pods = testbed.ready_pods()?;
     ensure!(!pods.is_empty(), "no pod is there to look at");
     for pod in pods {
-        for status in Process::of(&pod)?.threads()? {
+        for status in PodProcess::for_application(&pod)?.threads()? {
             threads += 1;
-            for field in ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"] {
-                ensure!(status.field(field)? == "0000000000000000", "{status}");
-            }
-            ensure!(status.field("NoNewPrivs")? == "1" && status.field("Seccomp")? == "2", "{status}");
-            for field in ["Uid", "Gid"] {
-                ensure!(status.field(field)?.split_whitespace().all(|id| id == "65532"), "{status}");
-            }
+            ensure!(!has_capabilities(&status), "{status:?}");
+            ensure!(status.nonewprivs == Some(1) && status.seccomp == Some(2), "{status:?}");
+            ensure!([status.ruid, status.euid, status.suid, status.fuid] == [65532; 4], "{status:?}");
+            ensure!([status.rgid, status.egid, status.sgid, status.fgid] == [65532; 4], "{status:?}");
         }
     }
     Ok(format!("{threads} threads: uid 65532, no capability in any set, NoNewPrivs 1, Seccomp 2"))
@@ -78,42 +75,42 @@ pub fn limits(testbed: &Testbed) -> Result<String> {
         .with("/spec/securityContext/runAsGroup", json!(65532))
         .with("/spec/securityContext/supplementalGroups", json!([1234]));
     pod.while_ready(testbed, |state| {
-        let process = Process::of(state)?;
-        let memory = cgroup::memory_limit(process.pid)?;
+        let process = PodProcess::for_application(state)?;
+        let memory = cgroup::memory_limit(&process.process)?;
         ensure!(memory == Some(128 << 20), "memory {memory:?}");
-        let cpu = cgroup::cpu_limit(process.pid)?;
+        let cpu = cgroup::cpu_limit(&process.process)?;
         ensure!(cpu == Some((50_000, 100_000)), "CPU {cpu:?}");
-        let groups = process.threads()?[0].field("Groups")?.to_owned();
-        ensure!(groups.split_whitespace().eq(["1234", "65532"]), "groups {groups}");
-        let root = process.mount("/")?;
-        let is_mounted = |wanted| root.split(',').any(|option| option == wanted);
-        ensure!(is_mounted("ro") && is_mounted("nodev"), "the root is mounted {root}");
-        let (found, expected) = (process.oom_score()?, oom_score(testbed, 64 << 20)?);
+        let groups = process.process.status()?.groups;
+        ensure!(groups == [1234, 65532], "groups {groups:?}");
+        let root = process.mount_options("/")?;
+        let is_mounted = |wanted| root.iter().any(|option| option == wanted);
+        ensure!(is_mounted("ro") && is_mounted("nodev"), "the root is mounted {root:?}");
+        let (found, expected) = (process.process.oom_score_adj()?, oom_score(testbed, 64 << 20)?);
         ensure!(found == expected, "oom_score_adj {found}, expected {expected}");
-        Ok(format!("128 MiB, half a CPU, groups {groups}, root read-only and without devices, oom_score_adj {found}"))
+        Ok(format!("128 MiB, half a CPU, groups {groups:?}, root read-only and without devices, oom_score_adj {found}"))
     })
 }
 
 /// What the kubelet gives a container of class Burstable: the less of the node's memory it requests, the sooner it goes.
-fn oom_score(testbed: &Testbed, request: u64) -> Result<u64> {
+fn oom_score(testbed: &Testbed, request: u64) -> Result<i16> {
     let node = testbed.get(&["node", "node1"])?;
     let capacity: u64 = text(&node, "/status/capacity/memory")?.trim_end_matches("Ki").parse()?;
-    Ok((1000 - 1000 * request / (capacity * 1024)).clamp(3, 999))
+    Ok((1000 - 1000 * request / (capacity * 1024)).clamp(3, 999).try_into()?)
 }
 
 /// The processes of the pods and of their shims, beside the Go server that does the same.
 pub fn memory(testbed: &Testbed) -> Result<String> {
     let pods = testbed.ready_pods()?;
     ensure!(!pods.is_empty(), "no pod is there to look at");
-    let mut lines = pods.iter().map(|pod| used(&Process::of(pod)?)).collect::<Result<Vec<_>>>()?;
+    let mut lines = pods.iter().map(|pod| used(&PodProcess::for_application(pod)?)).collect::<Result<Vec<_>>>()?;
     let baseline = Pod::of_program("baseline", BASELINE, &["/baseline"]);
-    lines.push(format!("Go: {}", baseline.while_ready(testbed, |state| used(&Process::named(state, "baseline")?))?));
+    lines.push(format!("Go: {}", baseline.while_ready(testbed, |state| used(&PodProcess::named(state, "baseline")?))?));
     Ok(lines.join("; "))
 }
 
-fn used(process: &Process) -> Result<String> {
-    let mib = |kib: u64| format!("{:.1}", kib as f64 / 1024.0);
-    let shims = process.shims()?.into_iter().map(mib).collect::<Vec<_>>().join(" + ");
+fn used(process: &PodProcess) -> Result<String> {
+    let mib = |bytes: u64| format!("{:.1}", bytes as f64 / f64::from(1 << 20));
+    let shims = process.shims_resident()?.into_iter().map(mib).collect::<Vec<_>>().join(" + ");
     let (resident, own) = (mib(process.resident()?), mib(process.proportional()?));
     Ok(format!(
         "{resident} MiB ({own} of its own), its shim's processes {shims} ({} of their own)",

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::images::BUSYBOX;
 use crate::pod::{Pod, ask, container};
-use crate::process::Process;
+use crate::process::{self, PodProcess};
 use crate::testbed::{IMAGE, Testbed, text, until};
 use crate::{load, testbed};
 
@@ -58,8 +58,8 @@ pub fn with_linux_containers(testbed: &Testbed) -> Result<String> {
         ensure!(said("before")?.trim() == "prepared", "the init container said {:?}", said("before")?);
         until("the sidecar has an answer of the component", || Ok(said("sidecar")?.contains("200 ok")))?;
         for container in state["status"]["containerStatuses"].as_array().context("a list")? {
-            for process in Process::of_container(text(container, "/containerID")?)? {
-                ensure!(process.field("CapBnd")? == "0000000000000000", "{process}");
+            for status in process::container_statuses(text(container, "/containerID")?)? {
+                ensure!(status.capbnd == Some(0), "{status:?}");
             }
         }
         Ok("an init container, and a sidecar that asks the component; none with a capability".to_owned())
@@ -90,13 +90,13 @@ pub fn many_on_one_node(testbed: &Testbed) -> Result<String> {
     let (mut inside, mut outside) = (0, 0);
     for pod in &pods {
         ensure!(ask(testbed, pod, "/healthz")? == 200, "{} does not answer", text(pod, "/metadata/name")?);
-        let process = Process::of(pod)?;
+        let process = PodProcess::for_application(pod)?;
         inside += process.proportional()?;
         outside += process.shims_proportional()?;
     }
     let start = Instant::now();
     testbed.kubectl(&["delete", "deployment", "many", "--cascade=foreground", "--timeout=120s"])?;
-    let mib = |kib: u64| kib as f64 / 1024.0 / MANY as f64;
+    let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20) / MANY as f64;
     Ok(format!(
         "{MANY} ready after {:.1} s, gone after {:.1} s; each {:.1} MiB and {:.1} MiB of shim, shared pages divided (PSS)",
         started.as_secs_f64(),

@@ -16,7 +16,7 @@ use test_support::wait::{Patience, find_despite_errors};
 use crate::cgroup;
 use crate::images::{BASELINE, BUSYBOX};
 use crate::pod::{Pod, container};
-use crate::process::Process;
+use crate::process::PodProcess;
 use crate::testbed::{self, IMAGE, Testbed, until};
 
 /// Where the shim keeps compiled code, seen from the node.
@@ -44,7 +44,7 @@ pub fn first_and_second(testbed: &Testbed) -> Result<String> {
         let compiled = entries(&cache)?;
         ensure!(compiled.len() == 1, "{compiled:?}");
         second.push(start(testbed, &httpserver(&format!("second-{run}")), |state| {
-            peak = peak.max(cgroup::memory_peak(Process::of(state)?.pid)?);
+            peak = peak.max(cgroup::memory_peak(&PodProcess::for_application(state)?.process)?);
             Ok(())
         })?);
         ensure!(entries(&cache)? == compiled, "compiled again");

@@ -92,7 +92,7 @@ impl Server {
 
     /// The process's memory.
     pub fn memory(&self) -> Memory {
-        Memory::of(self.pid())
+        Memory::for_process(self.pid())
     }
 
     /// Sends a signal to the process.
