@@ -71,7 +71,7 @@ impl Server {
 
     fn pod(&self) -> Value {
         let variable = |name: &String| format!("SPIN_VARIABLE_{}", name.to_uppercase());
-        let pod = Pod::of_component(&self.name, IMAGE).with("/metadata/labels", self.labels());
+        let pod = Pod::for_component(&self.name, IMAGE).with("/metadata/labels", self.labels());
         self.variables.iter().fold(pod, |pod, (name, value)| pod.env(&variable(name), value)).into_object()
     }
 

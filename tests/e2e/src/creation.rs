@@ -1,4 +1,4 @@
-//! What the process of a container does before it runs anything of its image, as seen by a debugger and by the kernel.
+//! What the process of a container does before it opens a file of its image, as a debugger and the kernel see it.
 
 use std::fs;
 use std::path::Path;
@@ -14,15 +14,15 @@ use test_support::artifacts;
 use crate::images::BUSYBOX;
 use crate::pod::{Pod, container};
 use crate::process::{self, PodProcess};
-use crate::testbed::{Testbed, text, until};
+use crate::testbed::{Testbed, find, text, until};
 
-/// What libcontainer calls the process of a container until it is one.
-const UNBORN: &str = "youki:[2:INIT]";
+/// The name that libcontainer gives the process of a container before the container starts.
+const NOT_STARTED: &str = "youki:[2:INIT]";
 
-/// What is traced: all that opens or runs a file, and what tells where and with which rights.
+/// The traced system calls: those that open or run a file, and those that change the root and the capabilities.
 const TRACED: &str = "trace=open,openat,openat2,execve,capset,pivot_root";
 
-/// What is delayed: the wait for the start, so that there is time to look.
+/// The delayed system call: the wait for the start, so that there is time to read what is open.
 const DELAYED: &str = "inject=accept,accept4:delay_enter=3s";
 
 /// The type of a channel of libcontainer, SOCK_SEQPACKET (proc(5), `/proc/net/unix`).
@@ -31,7 +31,7 @@ const SEQUENCED: u16 = 5;
 /// Where the shim keeps compiled code.
 const CACHE: &str = "/var/cache/httpserver-shim";
 
-/// Nothing of the image is opened or run while the process has a capability left: those are the node's.
+/// No file of the image is opened or run while the process has a capability: it is one of the node's.
 pub fn order(testbed: &Testbed) -> Result<String> {
     let calls = with_init_container(testbed, "traced", |pod, neighbour| {
         let folder = tempfile::tempdir_in("target")?;
@@ -41,7 +41,7 @@ pub fn order(testbed: &Testbed) -> Result<String> {
         debugger.detach()?;
         Ok(fs::read_to_string(trace)?)
     })?;
-    // Who enters the container's root is its process.
+    // The process that enters the container's root is the container's.
     let entered =
         calls.lines().find(|line| line.contains(" pivot_root(")).context("a process enters the container's root")?;
     let process = entered.split(' ').next().context("a line begins with the process")?;
@@ -52,11 +52,11 @@ pub fn order(testbed: &Testbed) -> Result<String> {
     let early = inside[..dropped].iter().find(|line| opens_image(line));
     ensure!(early.is_none(), "opened with capabilities of the node: {}", early.unwrap_or(&""));
     let late = inside[dropped..].iter().filter(|line| opens_image(line)).count();
-    ensure!(late > 0, "nothing of the image was opened at all");
+    ensure!(late > 0, "no file of the image was opened at all");
     Ok(format!("of the image 0 files opened before the capabilities are gone, {late} after"))
 }
 
-/// Whether a system call names something of the container's root, and not of what is mounted there for every container.
+/// Whether a system call names a file in the container's root, outside of the mounts that every container has.
 fn opens_image(call: &str) -> bool {
     let names = ["open(", "openat(AT_FDCWD", "openat2(AT_FDCWD", "execve("];
     let path = call.split('"').nth(1).unwrap_or_default();
@@ -64,32 +64,30 @@ fn opens_image(call: &str) -> bool {
     names.iter().any(|name| call.contains(name)) && !foreign
 }
 
-/// Between creation and start the process has nothing open but what it needs to be started.
+/// Between creation and start the process has only those descriptors open that it needs for the start.
 pub fn descriptors(testbed: &Testbed) -> Result<String> {
     let found = with_init_container(testbed, "unborn", |_, neighbour| {
         let folder = tempfile::tempdir_in("target")?;
         let trace = folder.path().join("trace");
         let debugger = Debugger::attach(&neighbour.shim_forks()?, &trace, DELAYED)?;
-        let found = unborn(&neighbour.shim()?);
+        let found = descriptors_before_start(&neighbour.shim()?);
         debugger.detach()?;
         found
     })?;
     Ok(format!("{found:?}"))
 }
 
-/// What the container's process has open beyond stdin, stdout and stderr once it waits for its start, which the debugger delays.
-fn unborn(shim: &Process) -> Result<Vec<FDTarget>> {
-    let mut open = Vec::new();
-    until("the process of the container has nothing open that is not its own", || {
+/// The descriptors of the container's process while it waits for its start, which the debugger delays.
+fn descriptors_before_start(shim: &Process) -> Result<Vec<FDTarget>> {
+    find("the process of the container has only its own descriptors open", || {
         let mut children = process::children(shim)?.into_iter();
-        let unborn = children.find(|child| process::name(child) == UNBORN).context("there is no such process")?;
-        open = process::descriptors(&unborn)?;
+        let child = children.find(|child| process::name(child) == NOT_STARTED).context("there is no such process")?;
+        let open = process::descriptors(&child)?;
         let sockets = shim.unix()?;
         let foreign = open.iter().find(|target| !is_own(target, &sockets));
         ensure!(foreign.is_none(), "{foreign:?}");
-        Ok(true)
-    })?;
-    Ok(open)
+        Ok(Some(open))
+    })
 }
 
 /// The compiled code, a channel of libcontainer, or the socket on which the process waits for its start.
@@ -105,15 +103,15 @@ fn is_own(target: &FDTarget, sockets: &[UnixNetEntry]) -> bool {
     }
 }
 
-/// Runs `act` while an init container keeps the pod's own container from being made. `act` gets the pod, and the process of the init
-/// container, by which the pod's shim is found.
+/// Runs `act` while an init container keeps containerd from making the pod's container. `act` gets the pod, and the process of the
+/// init container, which leads to the pod's shim.
 fn with_init_container<T>(
     testbed: &Testbed,
     name: &str,
     act: impl FnOnce(&Pod, &PodProcess) -> Result<T>,
 ) -> Result<T> {
     let wait = container("wait", BUSYBOX, &["/busybox", "sleep", "5"]);
-    let pod = Pod::of_component(name, test_hostile::APPLICATION_NAMES)
+    let pod = Pod::for_component(name, test_hostile::APPLICATION_NAMES)
         .on("node1")
         .with("/spec/initContainers", json!([wait]));
     testbed.cluster.apply(&pod.to_string())?;
@@ -124,21 +122,18 @@ fn with_init_container<T>(
 
 /// The process of the init container.
 fn waiting(testbed: &Testbed, pod: &Pod) -> Result<PodProcess> {
-    let mut found = None;
-    until("the init container runs", || {
+    find("the init container runs", || {
         let state: Value = pod.state(testbed)?;
         text(&state, "/status/initContainerStatuses/0/state/running/startedAt")?;
-        found = Some(PodProcess::named(&state, "busybox")?);
-        Ok(true)
-    })?;
-    found.context("it was found")
+        PodProcess::named(&state, "busybox").map(Some)
+    })
 }
 
-/// A debugger that notes the system calls of processes and of all that they fork.
+/// A debugger that notes the system calls of processes and of their future children.
 struct Debugger(Child);
 
 impl Debugger {
-    /// Attaches to these processes; `expression` is what it does with which calls (strace(1), `-e`).
+    /// Attaches to these processes; `expression` chooses the system calls, and what to do with them (strace(1), `-e`).
     fn attach(processes: &[Process], trace: &Path, expression: &str) -> Result<Self> {
         let mut strace = Command::new(artifacts::tool("strace"));
         strace.args(["-f", "-qq", "-s", "256", "-e", expression, "-o"]).arg(trace);
@@ -151,7 +146,7 @@ impl Debugger {
         Ok(debugger)
     }
 
-    /// Lets the processes go on alone.
+    /// Lets the processes go on without the debugger.
     fn detach(mut self) -> Result<()> {
         kill_process(Pid::from_child(&self.0), Signal::INT)?;
         self.0.wait()?;
@@ -161,7 +156,7 @@ impl Debugger {
 
 impl Drop for Debugger {
     fn drop(&mut self) {
-        // After `detach` there is none any more.
+        // After `detach` it has ended already.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }

@@ -1,42 +1,45 @@
-//! What happens to every cluster, under a constant load: no request fails.
+//! Disruptions that every cluster has, under a constant load: no request fails.
 
 use std::time::Instant;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use test_cluster::Component;
 
-use crate::load;
+use crate::load::{self, NoFailures};
 use crate::testbed::{Testbed, text, until};
 
-/// The node that is disturbed; the load goes to all of them.
+/// The node that is disrupted; the load is on all nodes.
 const NODE: u8 = 2;
 
-/// Disturbs under load, waits until everything is as before, and says how many requests there were and how long it took.
-fn without_failed_requests(testbed: &Testbed, disturb: impl FnOnce() -> Result<()>) -> Result<String> {
+/// Disrupts the cluster under load, waits until it is as before, and returns how many requests there were and how long it took.
+fn without_failed_requests(testbed: &Testbed, disrupt: impl FnOnce() -> Result<()>) -> Result<NoFailures> {
     let start = Instant::now();
     let ((), counts) = load::during(testbed, |_| {
-        disturb()?;
+        disrupt()?;
         testbed.rolled_out()?;
         testbed.settled()
     })?;
-    Ok(format!("{} in {:.0} s", counts.none_failed(testbed)?, start.elapsed().as_secs_f64()))
+    Ok(counts.none_failed(testbed)?.and(format!("in {:.0} s", start.elapsed().as_secs_f64())))
 }
 
-pub fn rolling_restart(testbed: &Testbed) -> Result<String> {
+/// `kubectl rollout restart`.
+pub fn rolling_restart(testbed: &Testbed) -> Result<NoFailures> {
     without_failed_requests(testbed, || testbed.kubectl(&["rollout", "restart", "deployment/httpserver"]).map(drop))
 }
 
-pub fn scaling(testbed: &Testbed) -> Result<String> {
+/// From three replicas to six, to two, and back.
+pub fn scaling(testbed: &Testbed) -> Result<NoFailures> {
     without_failed_requests(testbed, || {
         for (replicas, count) in [("--replicas=6", 6), ("--replicas=2", 2), ("--replicas=3", 3)] {
             testbed.kubectl(&["scale", "deployment/httpserver", replicas])?;
-            until("as many pods are ready", || Ok(testbed.ready_pods()?.len() == count))?;
+            until(&format!("{count} pods are ready"), || Ok(testbed.ready_pods()?.len() == count))?;
         }
         Ok(())
     })
 }
 
-pub fn deletion(testbed: &Testbed) -> Result<String> {
+/// `kubectl delete pod`.
+pub fn deletion(testbed: &Testbed) -> Result<NoFailures> {
     without_failed_requests(testbed, || {
         let pods = testbed.ready_pods()?;
         testbed.kubectl(&["delete", "pod", text(&pods[0], "/metadata/name")?])?;
@@ -44,49 +47,52 @@ pub fn deletion(testbed: &Testbed) -> Result<String> {
     })
 }
 
-pub fn drain(testbed: &Testbed) -> Result<String> {
+/// `kubectl drain` of a node.
+pub fn drain(testbed: &Testbed) -> Result<NoFailures> {
     while_drained(testbed, NODE, || Ok(()))
 }
 
-/// Drains a node under load, does something there, and lets it have pods again.
-pub fn while_drained(testbed: &Testbed, number: u8, act: impl FnOnce() -> Result<()>) -> Result<String> {
+/// Drains a node under load, runs `act`, and lets the node have pods again.
+pub fn while_drained(testbed: &Testbed, number: u8, act: impl FnOnce() -> Result<()>) -> Result<NoFailures> {
     let node = testbed.node(number).name;
-    let drained = without_failed_requests(testbed, || {
+    let outcome = without_failed_requests(testbed, || {
         testbed.kubectl(&["drain", &node, "--ignore-daemonsets", "--delete-emptydir-data", "--timeout=120s"])?;
-        until("three pods are ready elsewhere", || Ok(testbed.ready_pods()?.len() == 3))?;
+        until("three pods are ready on the other nodes", || Ok(testbed.ready_pods()?.len() == 3))?;
         act()
     });
     testbed.kubectl(&["uncordon", &node])?;
-    // Spread again for what comes next.
+    // The next test finds the pods spread over all nodes again.
     testbed.kubectl(&["rollout", "restart", "deployment/httpserver"])?;
     testbed.rolled_out()?;
-    drained
+    outcome
 }
 
-pub fn containerd(testbed: &Testbed) -> Result<String> {
+/// A restart of a node's containerd.
+pub fn containerd(testbed: &Testbed) -> Result<NoFailures> {
     restarts(testbed, &[Component::Containerd(NODE)])
 }
 
-pub fn kubelet(testbed: &Testbed) -> Result<String> {
+/// A restart of a node's kubelet.
+pub fn kubelet(testbed: &Testbed) -> Result<NoFailures> {
     restarts(testbed, &[Component::Kubelet(NODE)])
 }
 
-pub fn control_plane(testbed: &Testbed) -> Result<String> {
+/// A restart of the API server and of etcd.
+pub fn control_plane(testbed: &Testbed) -> Result<NoFailures> {
     restarts(testbed, &[Component::ApiServer, Component::Etcd])
 }
 
-/// Restarts components; no container restarts with them.
-fn restarts(testbed: &Testbed, components: &[Component]) -> Result<String> {
+/// Restarts parts of the cluster; no container restarts with them.
+fn restarts(testbed: &Testbed, components: &[Component]) -> Result<NoFailures> {
     let before = containers(testbed)?;
-    let said = without_failed_requests(testbed, || {
-        components.iter().try_for_each(|component| testbed.cluster.restart(*component))
-    })?;
+    let restart = || components.iter().try_for_each(|component| testbed.cluster.restart(*component));
+    let outcome = without_failed_requests(testbed, restart)?;
     let ready = testbed.ready_pods()?.len();
-    anyhow::ensure!(ready == 3 && containers(testbed)? == before, "containers were restarted, {ready} pods are ready");
-    Ok(said)
+    ensure!(ready == 3 && containers(testbed)? == before, "containers were restarted, {ready} pods are ready");
+    Ok(outcome)
 }
 
-/// The containers that run, by their ids.
+/// The ids of the containers that run.
 fn containers(testbed: &Testbed) -> Result<Vec<String>> {
     let pods = testbed.ready_pods()?;
     let mut ids: Vec<_> = pods

@@ -1,4 +1,4 @@
-//! What goes wrong while it serves, and what is left of it: how many requests were lost, and when all was well again.
+//! Failures while the application serves: how many requests are lost, and how long until it serves as before.
 
 use std::net::SocketAddr;
 use std::sync::atomic::Ordering;
@@ -13,25 +13,25 @@ use crate::load::{self, Counts};
 use crate::process::{self, PodProcess};
 use crate::testbed::{HOSTNAME, Testbed, text, until};
 
-/// Requests that are in flight in a process when it gets its SIGTERM.
+/// How many requests are in flight in a process when it gets its SIGTERM.
 const IN_FLIGHT: usize = 20;
 
-/// What is lost of a process: what was at work in it, and what goes to its address until the kubelet has seen that it ended
-/// (it looks each second) and the proxies know.
+/// The longest time from the first lost request to the last when a process ends. Lost are the requests in the process, and those
+/// that are sent to its address until the kubelet sees that it ended (it looks each second) and the proxies know.
 const LOSS: Duration = Duration::from_secs(10);
 
-/// The same where the shim goes first, and the whole pod with it. Requests go to its address until its readiness probe has
-/// failed twice (5 s apart, 2 s each) and the proxies know. That it takes 16 s until it serves again is the `preStop` hook: the
-/// kubelet sees that the sandbox ended before containerd tells it that the container did, and lets that sleep first (the same
-/// with runc's shim: 10.4 s with a hook of 10 s, 0.7 s without).
+/// The same when the shim ends, and the whole pod with it. Requests are sent to its address until its readiness probe has failed
+/// twice (5 s apart, 2 s each) and the proxies know. It takes 16 s until the pod serves again because of the `preStop` hook: the
+/// kubelet sees that the sandbox ended before containerd reports that the container did, and waits for the hook first (it is the
+/// same with runc's shim: 10.4 s with a hook of 10 s, 0.7 s without).
 const LOSS_WITH_SHIM: Duration = Duration::from_secs(15);
 
-/// SIGTERM behind the kubelet's back: whatever was in flight ends whole, and the exit code is 0.
+/// A SIGTERM of which the kubelet does not know: the requests in flight end whole, and the exit code is 0.
 pub fn terminated(testbed: &Testbed) -> Result<String> {
     let pod = fresh(testbed)?;
     let address = SocketAddr::new(text(&pod, "/status/podIP")?.parse()?, 8080);
     let mut requests = (0..IN_FLIGHT).map(|_| HalfSent::open(address)).collect::<Result<Vec<_>>>()?;
-    let (status, said) = restarted(testbed, &pod, LOSS, |pod| {
+    let (status, lost) = restarted(testbed, &pod, LOSS, |pod| {
         process::send(&pod.process, Signal::TERM)?;
         requests.drain(..).enumerate().try_for_each(|(number, request)| {
             request.finish().with_context(|| format!("request {number} of {IN_FLIGHT} was cut"))
@@ -39,10 +39,10 @@ pub fn terminated(testbed: &Testbed) -> Result<String> {
     })?;
     let code = &status["lastState"]["terminated"]["exitCode"];
     ensure!(code == 0, "exit code {code}");
-    Ok(format!("{IN_FLIGHT} in flight ended whole, exit code 0; {said}"))
+    Ok(format!("{IN_FLIGHT} in flight ended whole, exit code 0; {lost}"))
 }
 
-/// A request whose answer has begun, and which the server cannot have finished.
+/// A request of which half is sent, with a response that has begun: the server cannot have finished it.
 struct HalfSent(Connection);
 
 impl HalfSent {
@@ -61,32 +61,32 @@ impl HalfSent {
     }
 }
 
-/// SIGKILL: a crash of the process.
+/// A SIGKILL of the process, as if it crashed.
 pub fn killed(testbed: &Testbed) -> Result<String> {
     let pod = fresh(testbed)?;
-    let (status, said) = restarted(testbed, &pod, LOSS, |pod| process::send(&pod.process, Signal::KILL))?;
+    let (status, lost) = restarted(testbed, &pod, LOSS, |pod| process::send(&pod.process, Signal::KILL))?;
     let code = &status["lastState"]["terminated"]["exitCode"];
     ensure!(code == 137, "exit code {code}");
-    Ok(said)
+    Ok(lost)
 }
 
-/// SIGKILL of the shim: its container ends with it, and the kubelet makes a new one.
+/// A SIGKILL of the shim: its container ends with it, and the kubelet makes a new one.
 pub fn shim_killed(testbed: &Testbed) -> Result<String> {
     let pod = fresh(testbed)?;
     let old = PodProcess::for_application(&pod)?.process;
-    let (_, said) = restarted(testbed, &pod, LOSS_WITH_SHIM, |pod| process::send(&pod.shim()?, Signal::KILL))?;
+    let (_, lost) = restarted(testbed, &pod, LOSS_WITH_SHIM, |pod| process::send(&pod.shim()?, Signal::KILL))?;
     ensure!(!process::is_running(&old), "process {} outlived its shim", old.pid);
-    Ok(said)
+    Ok(lost)
 }
 
-/// A pod that was not restarted yet: the kubelet lets the next restart wait for ten seconds, and longer each time.
+/// A pod that never restarted: the kubelet delays the second restart of a pod by ten seconds, and each later one by more.
 fn fresh(testbed: &Testbed) -> Result<Value> {
     let fresh = |pod: &Value| pod["status"]["containerStatuses"][0]["restartCount"] == 0;
-    testbed.ready_pods()?.into_iter().find(fresh).context("a pod that was never restarted")
+    testbed.ready_pods()?.into_iter().find(fresh).context("no pod is left that never restarted")
 }
 
-/// Does something to the process of a pod under load, waits for another one in its place, and says what that cost: requests
-/// may fail for as long as `bound`.
+/// Does something to the process of a pod under load, and waits until the container was restarted. Requests may fail for as long as
+/// `bound`. Returns the container's status, and a text with what was lost.
 fn restarted(
     testbed: &Testbed,
     pod: &Value,
@@ -122,21 +122,21 @@ fn lost(counts: &Counts) -> String {
     format!("of {} requests {failed} failed", good + failed)
 }
 
-/// Pulls the plug of a node; the load is on the others.
+/// A node disappears at once; the load is on the others.
 pub fn node_killed(testbed: &Testbed) -> Result<String> {
-    /// So long must nothing fail for the service to count as returned.
+    /// The others serve alone when no request has failed for this time.
     const QUIET: Duration = Duration::from_secs(5);
-    /// The API server misses a node after 50 s (node-monitor-grace-period); until then the proxies send requests there.
+    /// The API server marks a node as not ready after 50 s (node-monitor-grace-period); until then the proxies send requests there.
     const LOSS: Duration = Duration::from_secs(90);
     let outcome = load::during_on(testbed, &[1, 3], |counts| {
         let start = Instant::now();
         testbed.cluster.kill_node(2)?;
         let (mut failed, mut since) = (0, Instant::now());
-        until("nothing fails any more", || {
+        until("no request fails any more", || {
             if counts.failed() != failed {
                 (failed, since) = (counts.failed(), Instant::now());
             }
-            // Before that, quiet means little.
+            // Until then requests are sent there, even if none has failed for a while.
             let missed = testbed.cluster.kubectl(&["get", "node", "node2"])?.contains("NotReady");
             Ok(missed && since.elapsed() > QUIET)
         })?;

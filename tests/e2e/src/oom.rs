@@ -1,18 +1,18 @@
-//! Too little memory: for one request, and for the container.
+//! Too little memory, for one request and for a container.
 
 use anyhow::{Context, Result, ensure};
 use serde_json::json;
 
 use crate::images::GUEST;
-use crate::pod::{Pod, ask};
+use crate::pod::{Pod, get_status};
 use crate::testbed::{Testbed, text, until};
 
-/// A guest that takes all that it may have: its request fails, and nothing else.
+/// A guest takes all memory that an instance may have: its request fails, and no other.
 pub fn by_request(testbed: &Testbed) -> Result<String> {
-    let pod =
-        Pod::of_component("greedy", GUEST).with("/spec/containers/0/resources", json!({"limits": {"memory": "256Mi"}}));
+    let pod = Pod::for_component("greedy", GUEST)
+        .with("/spec/containers/0/resources", json!({"limits": {"memory": "256Mi"}}));
     pod.while_ready(testbed, |state| {
-        let (greedy, next) = (ask(testbed, state, "/memory")?, ask(testbed, state, "/ok")?);
+        let (greedy, next) = (get_status(testbed, state, "/memory")?, get_status(testbed, state, "/ok")?);
         ensure!((greedy, next) == (500, 200), "the greedy request got {greedy}, the next {next}");
         let restarts = &pod.state(testbed)?["status"]["containerStatuses"][0]["restartCount"];
         ensure!(restarts == 0, "{restarts} restarts");
@@ -22,15 +22,15 @@ pub fn by_request(testbed: &Testbed) -> Result<String> {
     })
 }
 
-/// Guests that may have more than the container: the kernel ends it, and the kubelet says why.
+/// An instance may have more memory than the container: the kernel ends the container, and its status has the reason.
 pub fn by_limit(testbed: &Testbed) -> Result<String> {
-    let pod = Pod::of_component("starved", GUEST)
+    let pod = Pod::for_component("starved", GUEST)
         .with("/spec/restartPolicy", json!("Always"))
         .with("/spec/containers/0/resources", json!({"limits": {"memory": "96Mi"}}))
         .env("SPIN_MAX_INSTANCE_MEMORY", &(1_u64 << 30).to_string());
     pod.while_ready(testbed, |state| {
-        let answer = ask(testbed, state, &format!("/memory/{}", 512 << 20));
-        ensure!(answer.is_err(), "more memory than the container has, and still {answer:?}");
+        let outcome = get_status(testbed, state, &format!("/memory/{}", 512 << 20));
+        ensure!(outcome.is_err(), "more memory than the container has, and still {outcome:?}");
         let mut status = json!(null);
         until("the container was restarted", || {
             status = pod.state(testbed)?["status"]["containerStatuses"][0].clone();
@@ -39,7 +39,7 @@ pub fn by_limit(testbed: &Testbed) -> Result<String> {
         let end = &status["lastState"]["terminated"];
         let reason = text(end, "/reason")?;
         ensure!(reason == "OOMKilled" && end["exitCode"] == 137, "{end}");
-        let next = ask(testbed, state, "/ok")?;
+        let next = get_status(testbed, state, "/ok")?;
         ensure!(next == 200, "after the restart {next}");
         Ok(format!("{reason}, exit code 137, restarted, 200"))
     })

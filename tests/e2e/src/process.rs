@@ -134,9 +134,9 @@ pub fn is_running(process: &Process) -> bool {
     process.status().is_ok_and(|status| !status.state.starts_with('Z'))
 }
 
-/// The name of the process; empty if it has ended.
+/// The name of the process; empty if it has ended. It is read from `stat`: of `status` procfs has a name only up to its first colon.
 pub fn name(process: &Process) -> String {
-    process.status().map(|status| status.name).unwrap_or_default()
+    process.stat().map(|stat| stat.comm).unwrap_or_default()
 }
 
 /// All processes of this machine that did not end meanwhile.

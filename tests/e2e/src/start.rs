@@ -1,4 +1,4 @@
-//! How long a container takes to its first answer, and what the node keeps for the next one.
+//! The time from the start of a container to its first response, and the compiled code that the node keeps.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -17,25 +17,26 @@ use crate::cgroup;
 use crate::images::{BASELINE, BUSYBOX};
 use crate::pod::{Pod, container};
 use crate::process::PodProcess;
-use crate::testbed::{self, IMAGE, Testbed, until};
+use crate::testbed::{self, IMAGE, Testbed, find};
 
 /// Where the shim keeps compiled code, seen from the node.
 const CACHE: &str = "var/cache/httpserver-shim";
 
-/// Of so many starts the median is told.
+/// How many starts there are; the median is reported.
 const RUNS: usize = 3;
 
-/// The node where it is measured.
+/// The node on which the pods start.
 const NODE: u8 = 3;
 
-/// Compiling the component takes about 30 MB, serving it 3 (shim/README.md): what is between says which of the two it was, bytes.
+/// Compiling the component takes about 30 MB, serving it 3 (shim/README.md). A peak below this, in bytes, proves that it was not
+/// compiled.
 const WITHOUT_COMPILING: u64 = 16 << 20;
 
-/// The first pod of an image on a node compiles it, the second finds that done, and neither does so in its own memory.
+/// The first pod of an image on a node compiles the component, in the memory of the shim; the second one finds it compiled.
 pub fn first_and_second(testbed: &Testbed) -> Result<String> {
     let cache = testbed.node(NODE).root().context("the node is up")?.join(CACHE);
     let (mut first, mut second, mut baseline, mut peak) = (Vec::new(), Vec::new(), Vec::new(), 0);
-    let httpserver = |name: &str| Pod::of_component(name, IMAGE);
+    let httpserver = |name: &str| Pod::for_component(name, IMAGE);
     for run in 0..RUNS {
         if cache.exists() {
             fs::remove_dir_all(&cache)?;
@@ -49,7 +50,7 @@ pub fn first_and_second(testbed: &Testbed) -> Result<String> {
         })?);
         ensure!(entries(&cache)? == compiled, "compiled again");
         ensure!(peak < WITHOUT_COMPILING, "the second took {peak} bytes");
-        let pod = Pod::of_program(&format!("baseline-{run}"), BASELINE, &["/baseline"]);
+        let pod = Pod::for_program(&format!("baseline-{run}"), BASELINE, &["/baseline"]);
         baseline.push(start(testbed, &pod, |_| Ok(()))?);
     }
     let [first, second, baseline] = [first, second, baseline].map(median);
@@ -60,42 +61,35 @@ pub fn first_and_second(testbed: &Testbed) -> Result<String> {
     ))
 }
 
-/// Starts the pod, and measures from the moment in which containerd is told to start its container.
-fn start(testbed: &Testbed, pod: &Pod, look: impl FnOnce(&Value) -> Result<()>) -> Result<Duration> {
+/// Starts the pod, and returns the time from containerd's start of its container to the first response.
+fn start(testbed: &Testbed, pod: &Pod, observe: impl FnOnce(&Value) -> Result<()>) -> Result<Duration> {
     // While the init container waits, the pod has its address already.
     let wait = container("wait", BUSYBOX, &["/busybox", "sleep", "1"]);
     let pod = pod.clone().on(&testbed.node(NODE).name).with("/spec/initContainers", json!([wait]));
     testbed.cluster.apply(&pod.to_string())?;
-    let outcome = first_answer(testbed, &pod).and_then(|(started, answered)| {
-        look(&pod.state(testbed)?)?;
-        (answered - started).to_std().context("the answer came after the start")
+    let outcome = start_and_response(testbed, &pod).and_then(|(started, responded)| {
+        observe(&pod.state(testbed)?)?;
+        (responded - started).to_std().context("the response came after the start")
     });
     pod.delete(testbed)?;
     outcome
 }
 
-/// When containerd was told to start the container, and when that answered first.
-fn first_answer(testbed: &Testbed, pod: &Pod) -> Result<(DateTime<Utc>, DateTime<Utc>)> {
-    let mut ip = String::new();
-    until("the pod has its address", || {
-        ip = pod.state(testbed)?["status"]["podIP"].as_str().unwrap_or_default().to_owned();
-        Ok(!ip.is_empty())
-    })?;
-    let answered = first_response(testbed, ip.parse()?)?;
-    let mut id = String::new();
-    until("the container has its name", || {
-        id = pod.state(testbed)?["status"]["containerStatuses"][0]["containerID"]
-            .as_str()
-            .unwrap_or_default()
-            .to_owned();
-        Ok(!id.is_empty())
-    })?;
+/// When containerd got the request to start the container, and when the container responded for the first time.
+fn start_and_response(testbed: &Testbed, pod: &Pod) -> Result<(DateTime<Utc>, DateTime<Utc>)> {
+    let known = |pointer: &str| -> Result<Option<String>> {
+        let state = pod.state(testbed)?;
+        Ok(state.pointer(pointer).and_then(Value::as_str).filter(|text| !text.is_empty()).map(str::to_owned))
+    };
+    let ip = find("the pod has its address", || known("/status/podIP"))?;
+    let responded = first_response(testbed, ip.parse()?)?;
+    let id = find("the container has its id", || known("/status/containerStatuses/0/containerID"))?;
     let id = id.trim_start_matches("containerd://");
     let log = testbed.cluster.log(Component::Containerd(NODE))?;
     let line = log.lines().find(|line| line.contains(&format!(r#"StartContainer for \"{id}\""#)));
     let line = line.with_context(|| format!("containerd's log has the start of {id}"))?;
     let time = line.strip_prefix("time=\"").and_then(|line| line.split('"').next()).context("a line has a time")?;
-    Ok((DateTime::parse_from_rfc3339(time)?.to_utc(), answered))
+    Ok((DateTime::parse_from_rfc3339(time)?.to_utc(), responded))
 }
 
 /// When the pod at this address responded for the first time.
@@ -105,7 +99,7 @@ fn first_response(testbed: &Testbed, ip: Ipv4Addr) -> Result<DateTime<Utc>> {
     })
 }
 
-/// The entries of the cache, each with what tells it from one that was made again. Nobody but root may write to them.
+/// The entries of the cache: name, inode and time of the last change. Only root may write to them.
 fn entries(cache: &Path) -> Result<BTreeSet<(String, u64, i64)>> {
     let folder = fs::metadata(cache)?;
     ensure!(folder.uid() == 0 && folder.mode() & 0o7777 == 0o700, "user {}, mode {:o}", folder.uid(), folder.mode());

@@ -1,9 +1,8 @@
-//! The cluster under test, and what all tests do with it.
+//! The cluster under test, and what several tests do with it.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::process::Command;
-use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
 use std::{env, fs};
 
@@ -13,40 +12,46 @@ use test_cluster::{Cluster, Node};
 use test_support::wait::{Patience, find_despite_errors};
 use test_support::{Connection, Response, artifacts};
 
+use crate::load::Loads;
+
 /// The namespace of the manifests.
 pub const NAMESPACE: &str = "httpserver";
 
-/// The hosts that Ingress and HTTPRoute serve: two, so that it is known who answers.
+/// The hostname that the Ingress serves.
 pub const HOSTNAME: &str = "httpserver.localhost";
+
+/// The hostname that the HTTPRoute serves: another one, so that a response tells which of the two was used.
 pub const GATEWAY_HOSTNAME: &str = "gateway.localhost";
 
 /// The image under test: `cargo xtask e2e` makes it.
 pub const IMAGE: &str = "localhost/httpserver:e2e";
 
-/// How many of the latest events are reported.
+/// How many of the latest events a report has.
 const EVENTS: usize = 15;
 
 /// A running cluster, with the image under test on its nodes.
 pub struct Testbed {
+    /// The cluster.
     pub cluster: Cluster,
-    /// Whether to take the time for the counts that are to be published.
+    /// Whether to send as many requests as a number to be published needs.
     pub long: bool,
-    /// How many requests there were under everything that must not make one fail.
-    pub unfailing: AtomicU64,
+    /// The loads of which no request may fail.
+    pub loads: Loads,
 }
 
 impl Testbed {
-    /// With a cluster that has the shim and the image under test.
+    /// Wraps a cluster that has the shim and the image under test.
     pub fn new(cluster: Cluster) -> Self {
-        Self { cluster, long: env::var_os("HTTPSERVER_E2E_LONG").is_some(), unfailing: AtomicU64::new(0) }
+        Self { cluster, long: env::var_os("HTTPSERVER_E2E_LONG").is_some(), loads: Loads::default() }
     }
 
+    /// The node of that number, from 1.
     pub fn node(&self, number: u8) -> Node {
         self.cluster.nodes().swap_remove(usize::from(number) - 1)
     }
 
-    /// Takes half of every node but the last for something that does nothing: a scheduler that is not asked to spread the
-    /// pods then puts them all on that one.
+    /// Fills half of every node except the last with a pod that does nothing. A scheduler that is not asked to spread the
+    /// application's pods then puts them all on the last node.
     pub fn fill_nodes(&self) -> Result<()> {
         let nodes = self.cluster.nodes();
         let filled: Vec<_> = nodes.split_last().context("it has nodes")?.1.iter().map(|node| &node.name).collect();
@@ -60,7 +65,7 @@ impl Testbed {
             "imagePullPolicy": "Never",
             "resources": {"requests": {"cpu": "1", "memory": "10Gi"}}
         });
-        // Of a DaemonSet, which a drain leaves alone.
+        // A drain of a node ignores a DaemonSet.
         let ballast = json!({
             "apiVersion": "apps/v1",
             "kind": "DaemonSet",
@@ -81,23 +86,23 @@ impl Testbed {
         Ok(())
     }
 
-    /// `kubectl --namespace httpserver ARGUMENTS`.
+    /// Runs `kubectl --namespace httpserver ARGUMENTS` and returns what it prints.
     pub fn kubectl(&self, arguments: &[&str]) -> Result<String> {
         self.cluster.kubectl(&[&["--namespace", NAMESPACE], arguments].concat())
     }
 
-    /// What `kubectl get ARGUMENTS` knows.
+    /// The objects that `kubectl get ARGUMENTS` prints.
     pub fn get(&self, arguments: &[&str]) -> Result<Value> {
         Ok(serde_json::from_str(&self.kubectl(&[&["get", "--output=json"], arguments].concat())?)?)
     }
 
-    /// The pods of the Deployment, in whatever state.
+    /// The pods of the Deployment, in any state.
     pub fn pods(&self) -> Result<Vec<Value>> {
         let pods = self.get(&["pods", "--selector=app.kubernetes.io/name=httpserver"])?;
         Ok(pods["items"].as_array().cloned().unwrap_or_default())
     }
 
-    /// The pods that serve: running, ready, and not on their way out.
+    /// The pods that serve: they are ready, and nobody has deleted them.
     pub fn ready_pods(&self) -> Result<Vec<Value>> {
         let ready = |pod: &Value| {
             let conditions = pod["status"]["conditions"].as_array();
@@ -108,12 +113,12 @@ impl Testbed {
         Ok(self.pods()?.into_iter().filter(ready).collect())
     }
 
-    /// Applies the base with what the tests need of its components, three replicas and this version; waits for nothing.
+    /// Applies the base with the components that the tests need, as this version. Does not wait.
     pub fn apply(&self, version: &str) -> Result<()> {
         self.cluster.apply(&self.render(version, &[])?)
     }
 
-    /// The same as YAML, with more variables.
+    /// The YAML that [`Self::apply`] applies, with more variables.
     pub fn render(&self, version: &str, variables: &[&str]) -> Result<String> {
         let scratch = tempfile::tempdir_in("target")?;
         let components = ["gateway", "guard", "ingress", "ingress-tls", "labels"];
@@ -131,74 +136,78 @@ impl Testbed {
         kustomize(scratch.path())
     }
 
-    /// Waits until all replicas are those of the last change, and the others are gone from the Service.
+    /// Waits until all replicas are of the last change, and the others are no longer in the Service.
     pub fn rolled_out(&self) -> Result<()> {
         self.kubectl(&["rollout", "status", "deployment/httpserver", "--timeout=150s"])?;
         Ok(())
     }
 
-    /// Waits until the last pod on its way out had its preStop, its SIGTERM and its drain.
+    /// Waits until every deleted pod has had its preStop, its SIGTERM and its drain.
     pub fn settled(&self) -> Result<()> {
-        until("no pod is on its way out", || Ok(self.pods()?.len() == self.ready_pods()?.len()))
+        until("every deleted pod has ended", || Ok(self.pods()?.len() == self.ready_pods()?.len()))
     }
 
-    /// Applies this version, waits until it serves, and says how long that took.
+    /// Applies this version, waits until it serves, and returns how long that took.
     pub fn deploy(&self, version: &str) -> Result<Duration> {
         let start = Instant::now();
         self.apply(version)?;
         self.rolled_out()?;
-        until("the Ingress serves that version", || Ok(self.ask(1, "/healthz")?.header("version") == Some(version)))?;
+        until("the Ingress serves that version", || {
+            Ok(self.get_path(1, "/healthz")?.header("version") == Some(version))
+        })?;
         Ok(start.elapsed())
     }
 
-    /// Asks `GET path` by the Ingress on a node.
-    pub fn ask(&self, node: u8, path: &str) -> Result<Response> {
+    /// Sends `GET path` through the Ingress of a node.
+    pub fn get_path(&self, node: u8, path: &str) -> Result<Response> {
         self.send(self.node(node).ip, 80, HOSTNAME, path, "")
     }
 
-    /// Asks `GET path` of that host, with more header lines, over a connection of its own.
-    pub fn send(&self, ip: Ipv4Addr, port: u16, host: &str, path: &str, lines: &str) -> Result<Response> {
+    /// Sends `GET path` for that hostname, with more header lines, over a new connection.
+    pub fn send(&self, ip: Ipv4Addr, port: u16, hostname: &str, path: &str, lines: &str) -> Result<Response> {
         let mut connection = Connection::try_open(SocketAddr::from((ip, port)))?;
-        let request = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n{lines}\r\n");
+        let request = format!("GET {path} HTTP/1.1\r\nHost: {hostname}\r\nConnection: close\r\n{lines}\r\n");
         Ok(connection.send(request).try_response()?)
     }
 
-    /// What a failed test needs to see.
+    /// The state of the cluster, for the reader of a failed test.
     pub fn report(&self) -> String {
-        let ask = |arguments: &[&str]| self.kubectl(arguments).unwrap_or_else(|error| format!("{error:#}"));
-        let events = ask(&["get", "events", "--sort-by=.lastTimestamp"]);
+        let kubectl = |arguments: &[&str]| self.kubectl(arguments).unwrap_or_else(|error| format!("{error:#}"));
+        let events = kubectl(&["get", "events", "--sort-by=.lastTimestamp"]);
         let events: Vec<_> = events.lines().rev().take(EVENTS).collect();
-        let pods = ask(&["get", "pods", "--output=wide"]);
+        let pods = kubectl(&["get", "pods", "--output=wide"]);
         format!("{pods}\nthe latest events first:\n{}\n{}", events.join("\n"), self.cluster.report())
     }
 }
 
-/// What kustomize makes of a folder.
+/// The YAML that kustomize renders of a folder.
 pub fn kustomize(folder: &Path) -> Result<String> {
     let output = Command::new(artifacts::tool("kustomize")).arg("build").arg(folder).output()?;
     ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     Ok(String::from_utf8(output.stdout)?)
 }
 
-/// Waits until an event that the field selector chooses says this: the whole of what it says.
+/// Waits until a message of an event that the field selector chooses contains this text, and returns the message.
 pub fn event(testbed: &Testbed, selector: &str, expected: &str) -> Result<String> {
-    let mut said = None;
-    until(&format!("an event says {expected:?}"), || {
+    find(&format!("an event with {expected:?}"), || {
         let events = testbed.get(&["events", "--field-selector", selector])?;
         let mut messages =
             events["items"].as_array().into_iter().flatten().filter_map(|event| event["message"].as_str());
-        said = messages.find(|message| message.contains(expected)).map(str::to_owned);
-        Ok(said.is_some())
-    })?;
-    said.context("there is one")
+        Ok(messages.find(|message| message.contains(expected)).map(str::to_owned))
+    })
+}
+
+/// Asks until there is an answer, and returns it. An error counts as no answer, and is the reason if none comes.
+pub fn find<T>(what: &str, ask: impl FnMut() -> Result<Option<T>>) -> Result<T> {
+    find_despite_errors(what, Patience::ROLLOUT, ask)
 }
 
 /// Asks until the answer is yes. An error counts as no, and is the reason if the answer stays no.
 pub fn until(what: &str, mut ask: impl FnMut() -> Result<bool>) -> Result<()> {
-    find_despite_errors(what, Patience::ROLLOUT, || Ok(ask()?.then_some(())))
+    find(what, || Ok(ask()?.then_some(())))
 }
 
-/// A text in an object that must be there.
+/// The text at a JSON pointer (RFC 6901), which must be there.
 pub fn text<'a>(object: &'a Value, pointer: &str) -> Result<&'a str> {
     object.pointer(pointer).and_then(Value::as_str).with_context(|| format!("no text at {pointer} in {object}"))
 }
