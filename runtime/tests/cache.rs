@@ -1,4 +1,5 @@
-//! The compiled-code cache: machine code is loaded only if it is provably our own; all else is thrown away and made again.
+//! The cache of compiled code: machine code is loaded only if only this user could write it. Any other entry is removed, and the
+//! component compiled again.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
@@ -9,7 +10,7 @@ use libtest_mimic::{Arguments, Completion, Trial};
 use rustix::process::geteuid;
 use test_support::App;
 
-/// The tests by name. A function that is not here is unused, which the compiler says.
+/// The tests by name. The compiler reports a function that is missing here as unused.
 macro_rules! tests {
     ($($name:ident)*) => { [$((stringify!($name), $name as fn())),*] };
 }
@@ -17,16 +18,16 @@ macro_rules! tests {
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
     let tests = tests![
-        an_entry_is_made_once_and_nobody_else_can_write_to_it
+        an_entry_is_made_once_and_no_other_user_can_write_to_it
         another_component_has_another_entry
         a_truncated_entry_is_made_again
         an_entry_with_one_flipped_bit_is_made_again
         an_entry_that_others_may_write_to_is_made_again
         an_entry_that_is_a_link_is_made_again
         a_folder_that_others_may_write_to_is_not_used
-        without_a_home_there_is_no_cache_and_no_complaint
-        home_has_a_cache_where_xdg_cache_home_does_not_name_another
-        a_folder_that_cannot_be_written_to_is_a_warning
+        without_a_home_there_is_no_cache_and_no_message
+        without_xdg_cache_home_the_cache_is_in_the_home
+        a_folder_that_cannot_be_made_is_a_warning
     ];
     let needs_root = tests![an_entry_of_another_user_is_made_again];
     let not_run = (!geteuid().is_root()).then_some("not run: only root can give a file away");
@@ -34,7 +35,7 @@ fn main() -> ExitCode {
     libtest_mimic::run(&arguments, trials.collect()).exit_code()
 }
 
-/// `not_run` is why the test cannot run here.
+/// `not_run` is the reason why the test cannot run here.
 fn trial((name, test): (&str, fn()), not_run: Option<&'static str>) -> Trial {
     Trial::ignorable_test(name, move || {
         if let Some(reason) = not_run {
@@ -55,7 +56,7 @@ impl Cache {
         Self { base: tempfile::tempdir().expect("a temporary folder") }
     }
 
-    /// Starts a server with this cache, sees that it serves, ends it, and returns what it said.
+    /// Starts a server with this cache, checks that it serves, ends it, and returns what it printed on stderr.
     fn serve(&self) -> String {
         let server = App::guest().env("XDG_CACHE_HOME", self.base.path()).start();
         assert_eq!(server.get("/ok").text(), "ok");
@@ -76,7 +77,7 @@ impl Cache {
     }
 }
 
-/// What changes whenever a file is written anew.
+/// The inode and the time of the last change: they differ after a file was written again.
 fn identity(file: &Path) -> (u64, i64, i64) {
     let metadata = fs::symlink_metadata(file).expect("the file is there");
     (metadata.ino(), metadata.mtime(), metadata.mtime_nsec())
@@ -86,20 +87,20 @@ fn mode(file: &Path) -> u32 {
     fs::symlink_metadata(file).expect("the file is there").mode() & 0o777
 }
 
-/// Makes an entry, then spoils it in each of these ways, and asserts that the next server says `expected` and serves all
-/// the same, from an entry as good as the first.
+/// Makes an entry and damages it in each of these ways. Asserts that the next server logs `expected`, serves, and makes an entry
+/// like the first.
 #[track_caller]
-fn assert_made_again(spoils: &[&dyn Fn(&Path)], expected: &str) {
+fn assert_made_again(damages: &[&dyn Fn(&Path)], expected: &str) {
     let cache = Cache::new();
     cache.serve();
     let good = fs::read(cache.entry()).expect("our own file");
-    for spoil in spoils {
-        spoil(&cache.entry());
-        let spoilt = identity(&cache.entry());
-        let said = cache.serve();
-        assert!(said.contains(expected), "{said}");
+    for damage in damages {
+        damage(&cache.entry());
+        let damaged = identity(&cache.entry());
+        let stderr = cache.serve();
+        assert!(stderr.contains(expected), "{stderr}");
         let entry = cache.entry();
-        assert_ne!(identity(&entry), spoilt, "made again");
+        assert_ne!(identity(&entry), damaged, "made again");
         let metadata = fs::symlink_metadata(&entry).expect("an entry");
         assert!(metadata.is_file() && metadata.uid() == geteuid().as_raw());
         assert_eq!(mode(&entry), 0o600);
@@ -125,12 +126,12 @@ fn set_mode(path: &Path, mode: u32) {
     fs::set_permissions(path, Permissions::from_mode(mode)).expect("our own");
 }
 
-fn an_entry_is_made_once_and_nobody_else_can_write_to_it() {
+fn an_entry_is_made_once_and_no_other_user_can_write_to_it() {
     let cache = Cache::new();
-    let said = cache.serve();
+    let stderr = cache.serve();
     let entry = cache.entry();
     let made = identity(&entry);
-    assert_eq!((mode(&cache.folder()), mode(&entry)), (0o700, 0o600), "{said}");
+    assert_eq!((mode(&cache.folder()), mode(&entry)), (0o700, 0o600), "{stderr}");
     assert!(entry.extension().is_some_and(|extension| extension == "cwasm"), "{entry:?}");
     cache.serve();
     assert_eq!(identity(&cache.entry()), made, "the second start uses what the first one made");
@@ -178,7 +179,7 @@ fn an_entry_that_is_a_link_is_made_again() {
 }
 
 fn an_entry_of_another_user_is_made_again() {
-    /// Nobody's.
+    /// The user `nobody`.
     const OTHER: u32 = 65_534;
     let give_away = |entry: &Path| chown(entry, Some(OTHER), None).expect("root may");
     assert_made_again(&[&give_away], "belongs to user 65534");
@@ -189,8 +190,8 @@ fn a_folder_that_others_may_write_to_is_not_used() {
     cache.serve();
     for mode in [0o770, 0o707] {
         set_mode(&cache.folder(), mode);
-        let said = cache.serve();
-        assert!(said.contains("others may write"), "{said}");
+        let stderr = cache.serve();
+        assert!(stderr.contains("others may write"), "{stderr}");
         assert_eq!(
             fs::read_dir(cache.folder()).expect("our own folder").count(),
             0,
@@ -199,25 +200,29 @@ fn a_folder_that_others_may_write_to_is_not_used() {
     }
 }
 
-fn without_a_home_there_is_no_cache_and_no_complaint() {
+fn without_a_home_there_is_no_cache_and_no_message() {
     let app = App::guest().without_env("XDG_CACHE_HOME");
     let folder = app.folder();
     let before = fs::read_dir(&folder).expect("our own folder").count();
     let server = app.start();
     assert_eq!(server.get("/ok").text(), "ok");
-    assert_eq!(fs::read_dir(&folder).expect("our own folder").count(), before, "nothing beside the application");
+    assert_eq!(
+        fs::read_dir(&folder).expect("our own folder").count(),
+        before,
+        "no other file in the application's folder"
+    );
     assert!(!server.stderr.to_string().contains("httpserver:"), "{}", server.stderr);
 }
 
-fn home_has_a_cache_where_xdg_cache_home_does_not_name_another() {
+fn without_xdg_cache_home_the_cache_is_in_the_home() {
     let home = tempfile::tempdir().expect("a temporary folder");
     let server = App::guest().without_env("XDG_CACHE_HOME").env("HOME", home.path()).start();
     assert_eq!(server.get("/ok").text(), "ok");
     assert_eq!(fs::read_dir(home.path().join(".cache/httpserver/compiled")).expect("it was made").count(), 1);
 }
 
-fn a_folder_that_cannot_be_written_to_is_a_warning() {
-    // The kernel's own, where also root makes no folder.
+fn a_folder_that_cannot_be_made_is_a_warning() {
+    // A file system of the kernel, in which not even root can make a folder.
     let server = App::guest().env("XDG_CACHE_HOME", "/proc").start();
     assert_eq!(server.get("/ok").text(), "ok");
     server.stderr.line_with("not keeping the compiled component");

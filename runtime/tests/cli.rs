@@ -1,4 +1,4 @@
-//! The command line: its errors say what was wrong, what was expected and what to type; its variables come from four places.
+//! The command line: its errors say what was wrong, what was expected and what to type. Variables come from four places.
 
 use std::net::TcpListener;
 use std::process::Command;
@@ -6,7 +6,7 @@ use std::process::Command;
 use test_support::tls::Identity;
 use test_support::{App, artifacts};
 
-/// Runs what must fail, and asserts its exit code and that stderr has each of these texts, stdout nothing.
+/// Runs a command that must fail. Asserts its exit code, that stderr has each of these texts, and that stdout is empty.
 #[track_caller]
 fn assert_fails(app: App, code: i32, expected: &[&str]) {
     let finished = app.run();
@@ -17,7 +17,7 @@ fn assert_fails(app: App, code: i32, expected: &[&str]) {
     }
 }
 
-/// The guest's manifest with lines in place of others.
+/// The guest's manifest, in which `to` replaces `from`.
 fn manifest_with(from: &str, to: &str) -> App {
     let manifest = App::PLAIN_MANIFEST.replace(from, to);
     assert_ne!(manifest, App::PLAIN_MANIFEST, "the manifest has no {from:?}");
@@ -34,20 +34,20 @@ fn with_component(wat: &str) -> App {
 }
 
 #[test]
-fn a_manifest_that_is_not_there_is_named() {
+fn a_missing_manifest_is_named() {
     let app = App::empty();
     let path = app.folder().join("spin.toml").display().to_string();
     assert_fails(app, 1, &[&path, "--from"]);
 }
 
 #[test]
-fn a_manifest_that_is_no_toml_is_refused_by_line_and_column() {
+fn an_error_in_the_toml_of_a_manifest_has_its_line_and_column() {
     let app = App::empty().file("spin.toml", "spin_manifest_version = 2\n\n[application\nname = \"a\"\n");
     assert_fails(app, 1, &["spin.toml:3:13: "]);
 }
 
 #[test]
-fn what_no_spin_accepts_is_refused_by_line() {
+fn a_manifest_that_spin_refuses_is_refused_with_its_line() {
     let cases = [
         ("spin_manifest_version = 2", "spin_manifest_version = 3", "spin.toml:2:25: ", "expected 2"),
         ("name = \"test-guest\"\n", "", "spin.toml:3:1: ", "name"),
@@ -66,7 +66,7 @@ fn what_no_spin_accepts_is_refused_by_line() {
 }
 
 #[test]
-fn what_only_real_spin_runs_is_refused_by_line_and_says_so() {
+fn a_manifest_that_only_spin_can_run_is_refused_and_spin_is_named() {
     let source = "source = \"component.wasm\"";
     let after_source = [
         ("files = [\"assets\"]", "files", 11),
@@ -84,7 +84,7 @@ fn what_only_real_spin_runs_is_refused_by_line_and_says_so() {
         let app = manifest_with(source, &format!("{source}\n{lines}"));
         assert_fails(app, 1, &[&format!("spin.toml:{line}:"), expected, "spin up"]);
     }
-    // In place of a line that this runtime knows in another form.
+    // Other forms of a line that this runtime knows.
     let other_forms = [
         ("route = \"/...\"", "route = \"/api/...\"", "spin.toml:7:"),
         ("route = \"/...\"", "route = { private = true }", "spin.toml:7:"),
@@ -97,14 +97,14 @@ fn what_only_real_spin_runs_is_refused_by_line_and_says_so() {
 }
 
 #[test]
-fn a_component_that_is_not_built_says_how_to_build_it() {
+fn the_error_about_a_missing_component_says_how_to_build_it() {
     assert_fails(App::plain(), 1, &["component.wasm", "test-guest", "spin build"]);
     let build = format!("{}\n[component.test-guest.build]\ncommand = \"make it\"\n", App::PLAIN_MANIFEST);
     assert_fails(App::plain().file("spin.toml", build), 1, &["component.wasm", "make it"]);
 }
 
 #[test]
-fn a_file_that_is_no_component_is_refused() {
+fn a_file_that_is_not_a_component_is_refused() {
     let expected = ["component.wasm", "component", "wasm32-wasip2"];
     assert_fails(App::plain().file("component.wasm", "hello"), 1, &expected);
     assert_fails(App::plain().file("component.wasm", ""), 1, &expected);
@@ -118,7 +118,7 @@ fn an_import_that_the_runtime_lacks_is_named_with_its_component() {
 }
 
 #[test]
-fn a_component_that_handles_no_http_is_refused() {
+fn a_component_without_an_http_handler_is_refused() {
     assert_fails(with_component("(component)"), 1, &["test-guest", "wasi:http/incoming-handler"]);
 }
 
@@ -139,7 +139,7 @@ fn a_second_server_does_not_share_the_address_of_the_first() {
 
 #[test]
 fn an_address_of_another_machine_is_named() {
-    // Of the block for documentation (RFC 5737): nobody's.
+    // An address for documentation (RFC 5737), which no machine has.
     assert_fails(App::guest().listen("192.0.2.1:3000"), 1, &["192.0.2.1:3000", "--listen"]);
 }
 
@@ -169,32 +169,32 @@ fn a_certificate_or_key_that_cannot_be_used_is_named() {
 }
 
 #[test]
-fn an_unknown_variable_is_refused_and_the_known_ones_are_named() {
+fn an_unknown_variable_is_refused_and_the_known_variables_are_named() {
     let app = with_variable("{ default = \"hi\" }").args(["--variable", "greetings=hello"]);
     assert_fails(app, 1, &["greetings", "`greeting`"]);
 }
 
 #[test]
-fn a_required_variable_without_a_value_says_how_to_give_one() {
+fn the_error_about_a_variable_without_a_value_says_how_to_set_it() {
     let expected = ["greeting", "required", "--variable greeting=", "SPIN_VARIABLE_GREETING="];
     assert_fails(with_variable("{ required = true }"), 1, &expected);
     assert_eq!(with_variable("{ required = true }").args(["--variable", "greeting=hi"]).start().get("/ok").status, 200);
 }
 
 #[test]
-fn a_template_of_an_unknown_variable_is_refused() {
+fn a_template_with_an_unknown_variable_is_refused() {
     let source = "source = \"component.wasm\"";
     let app = manifest_with(source, &format!("{source}\nvariables = {{ a = \"{{{{ b }}}}\" }}"));
     assert_fails(app, 1, &["`a`", "`b`"]);
 }
 
-/// The `version` that the component tells.
+/// The header `version` of a response.
 fn version(app: App) -> String {
     app.start().get("/version").header("version").expect("it is on every response").to_owned()
 }
 
 #[test]
-fn the_command_line_comes_before_the_environment_before_dotenv_before_the_default() {
+fn a_variable_comes_from_the_command_line_else_the_environment_else_dotenv_else_its_default() {
     let dotenv = || App::shipped().file(".env", "SPIN_VARIABLE_VERSION=v-dotenv\nOTHER=1\n");
     let environment = || dotenv().env("SPIN_VARIABLE_VERSION", "v-environment");
     assert_eq!(version(App::shipped()), "dev");
@@ -205,7 +205,7 @@ fn the_command_line_comes_before_the_environment_before_dotenv_before_the_defaul
 }
 
 #[test]
-fn other_variables_of_the_environment_do_not_count() {
+fn environment_variables_with_other_names_are_ignored() {
     assert_eq!(
         version(App::shipped().env("VERSION", "v9").env("version", "v9").env("SPIN_VARIABLE_version", "v9")),
         "dev"
@@ -224,13 +224,13 @@ fn templates_are_expanded() {
 }
 
 #[test]
-fn the_environment_may_set_the_address() {
+fn the_environment_can_set_the_address() {
     let server = App::guest().listen_by_environment("127.0.0.1:0").start();
     assert_eq!(server.get("/ok").text(), "ok");
 }
 
 #[test]
-fn the_start_is_announced_with_the_address_and_the_routes() {
+fn the_server_prints_its_address_and_routes_at_start() {
     let server = App::guest().start();
     let url = format!("http://{}", server.address());
     assert_eq!(server.stderr.line_with("Serving"), format!("Serving {url}"));

@@ -1,4 +1,4 @@
-//! How a server ends: on SIGTERM and SIGINT it stops accepting, finishes what runs, and exits with 0.
+//! The end of a server: after SIGTERM or SIGINT it stops accepting, finishes the requests that run, and exits with 0.
 
 use std::io::ErrorKind;
 use std::os::unix::process::ExitStatusExt;
@@ -8,10 +8,10 @@ use test_support::http2::Http2;
 use test_support::{App, Connection, Server, Signal, eventually};
 use tokio::net::TcpStream;
 
-/// A request that the guest answers once it has the one byte of the body.
+/// A request to which the guest responds when it has the one byte of the body.
 const HOLD: &str = "POST /hold HTTP/1.1\r\nHost: test\r\nContent-Length: 1\r\n\r\n";
 
-/// A connection with a request that the guest is working on.
+/// A connection with a request that the guest works on.
 fn held(server: &Server) -> Connection {
     let mut connection = server.connect();
     connection.send(HOLD);
@@ -19,7 +19,7 @@ fn held(server: &Server) -> Connection {
     connection
 }
 
-/// Sends the signal and waits until the server has said that it drains.
+/// Sends the signal and waits until the server logs that it drains.
 fn begin_to_drain(server: &Server, signal: Signal) {
     server.signal(signal);
     server.stderr.line_with("draining");
@@ -35,7 +35,7 @@ fn assert_refuses(server: &Server) {
 }
 
 #[test]
-fn what_runs_at_the_signal_is_finished_and_the_exit_code_is_0() {
+fn after_a_signal_running_requests_finish_and_the_exit_code_is_0() {
     for signal in [Signal::TERM, Signal::INT] {
         let mut server = App::guest().start();
         let mut connection = held(&server);
@@ -51,7 +51,7 @@ fn what_runs_at_the_signal_is_finished_and_the_exit_code_is_0() {
 }
 
 #[test]
-fn a_body_under_way_at_the_signal_arrives_whole() {
+fn a_body_that_is_being_sent_at_the_signal_arrives_whole() {
     let mut server = App::guest().start();
     let mut connection = server.connect();
     let head = connection.send("POST /head-first HTTP/1.1\r\nHost: test\r\nContent-Length: 1\r\n\r\n").head();
@@ -66,7 +66,7 @@ fn a_body_under_way_at_the_signal_arrives_whole() {
 }
 
 #[test]
-fn a_large_body_that_the_client_takes_late_arrives_whole() {
+fn a_large_body_that_the_client_reads_after_the_signal_arrives_whole() {
     let mut server = App::guest().start();
     let mut connection = server.connect();
     let head = connection.send("GET /large/20000000 HTTP/1.1\r\nHost: test\r\n\r\n").head();
@@ -100,7 +100,7 @@ fn an_idle_server_ends_at_once() {
 }
 
 #[test]
-fn the_second_signal_ends_the_process_whatever_runs() {
+fn a_second_signal_ends_the_drain() {
     for second in [Signal::TERM, Signal::INT] {
         let mut server = App::guest().start();
         let mut connection = held(&server);
@@ -113,7 +113,7 @@ fn the_second_signal_ends_the_process_whatever_runs() {
 }
 
 #[test]
-fn the_drain_ends_at_its_timeout_and_says_what_it_cut() {
+fn the_drain_ends_at_its_timeout_and_reports_how_many_connections_it_cut() {
     let mut server = App::guest().arg("--drain-timeout=0.3").start();
     let mut connection = held(&server);
     let start = Instant::now();
@@ -125,7 +125,7 @@ fn the_drain_ends_at_its_timeout_and_says_what_it_cut() {
 }
 
 #[test]
-fn a_guest_that_goes_on_for_ever_does_not_outlast_the_drain_timeout() {
+fn a_guest_that_never_ends_does_not_outlast_the_drain_timeout() {
     let mut server = App::guest().arg("--drain-timeout=0.3").start();
     server.connect().send("GET /loop-after-head HTTP/1.1\r\nHost: test\r\n\r\n").head();
     server.signal(Signal::TERM);
@@ -133,9 +133,9 @@ fn a_guest_that_goes_on_for_ever_does_not_outlast_the_drain_timeout() {
 }
 
 #[test]
-fn a_connection_in_the_backlog_is_answered_or_closed_but_never_left_hanging() {
+fn a_connection_in_the_backlog_gets_a_response_or_is_closed() {
     let mut server = App::guest().start();
-    // Stopped, the process accepts nothing; the kernel does, on its behalf.
+    // A stopped process accepts nothing; the kernel accepts connections for it.
     server.signal(Signal::STOP);
     let waiting: Vec<_> = (0..50)
         .map(|number| {
@@ -150,24 +150,25 @@ fn a_connection_in_the_backlog_is_answered_or_closed_but_never_left_hanging() {
     server.signal(Signal::TERM);
     server.signal(Signal::CONT);
     for mut connection in waiting {
-        let answer = String::from_utf8_lossy(&connection.rest()).into_owned();
-        assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 200") && answer.ends_with("\r\n\r\nok"), "{answer}");
+        let response = String::from_utf8_lossy(&connection.rest()).into_owned();
+        let is_whole = response.starts_with("HTTP/1.1 200") && response.ends_with("\r\n\r\nok");
+        assert!(response.is_empty() || is_whole, "{response}");
     }
     assert_eq!(server.wait().code(), Some(0));
 }
 
 #[tokio::test]
-async fn a_stream_of_http_2_under_way_at_the_signal_is_finished() {
+async fn an_http_2_stream_that_is_open_at_the_signal_is_finished() {
     let mut server = App::guest().start();
     let client = Http2::open(TcpStream::connect(server.address()).await.expect("the server listens")).await;
-    let (body, answer) = client.post("http://test/hold");
-    // On another thread than the client's.
+    let (body, response) = client.post("http://test/hold");
+    // Not on the client's thread, which must go on.
     let stdout = server.stdout.clone();
     tokio::task::spawn_blocking(move || stdout.line_with("holding")).await.expect("the guest has the request");
     begin_to_drain(&server, Signal::TERM);
     assert_refuses(&server);
     drop(body);
-    let answer = answer.await.expect("no panic").expect("an answer");
-    assert_eq!((answer.status().as_u16(), &answer.body()[..]), (200, &b"0"[..]));
+    let response = response.await.expect("no panic").expect("a response");
+    assert_eq!((response.status().as_u16(), &response.body()[..]), (200, &b"0"[..]));
     assert_eq!(server.wait().code(), Some(0));
 }

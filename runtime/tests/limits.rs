@@ -1,4 +1,4 @@
-//! A guest that goes wrong touches its own request only.
+//! A guest that fails affects its own request only.
 
 use std::io::ErrorKind;
 use std::thread;
@@ -8,7 +8,7 @@ use test_support::{App, Framing, Server, eventually};
 
 const MIB: u64 = 1 << 20;
 
-/// A server of the guest that gives up on a request soon.
+/// A server with a short request timeout.
 fn strict() -> Server {
     App::guest().arg("--request-timeout=0.5").start()
 }
@@ -18,7 +18,7 @@ fn get(path: &str) -> String {
 }
 
 #[test]
-fn a_guest_that_fails_is_answered_500_and_the_log_names_the_reason() {
+fn a_guest_that_fails_becomes_a_500_and_the_log_has_the_reason() {
     let cases = [
         ("/trap", "unreachable"),
         ("/exit", "exited with 1"),
@@ -39,7 +39,7 @@ fn a_guest_that_fails_is_answered_500_and_the_log_names_the_reason() {
 }
 
 #[test]
-fn a_guest_that_computes_for_ever_is_answered_504_while_others_are_answered() {
+fn a_guest_that_loops_becomes_a_504_while_others_respond() {
     let server = App::guest().arg("--request-timeout=1").start();
     let start = Instant::now();
     // More than there are threads.
@@ -47,23 +47,23 @@ fn a_guest_that_computes_for_ever_is_answered_504_while_others_are_answered() {
     for connection in &mut looping {
         connection.send(get("/loop"));
     }
-    let mut answered = 0;
+    let mut responses = 0;
     while start.elapsed() < Duration::from_millis(800) {
         assert_eq!(server.get("/ok").text(), "ok");
-        answered += 1;
+        responses += 1;
     }
-    assert!(answered >= 3, "only {answered} others were answered");
+    assert!(responses >= 3, "only {responses} responses to others");
     for connection in &mut looping {
         connection.response().problem(504);
     }
-    // The limit, and as much again for each guest that had its turn before.
+    // The limit, and the same time again for each guest that ran before.
     assert!(start.elapsed() < Duration::from_secs(5), "after {:?}", start.elapsed());
     server.stderr.line_with("GET /loop 504");
     assert_eq!(server.get("/ok").text(), "ok");
 }
 
 #[test]
-fn a_guest_that_waits_for_ever_is_answered_504() {
+fn a_guest_that_never_responds_becomes_a_504() {
     let server = strict();
     let start = Instant::now();
     let mut connection = server.connect();
@@ -85,14 +85,14 @@ fn a_guest_that_never_ends_its_response_is_cut_off() {
 }
 
 #[test]
-fn a_guest_whose_client_went_away_in_the_middle_of_a_body_is_ended() {
+fn a_guest_ends_when_its_client_closes_in_the_middle_of_a_body() {
     let server = App::guest().arg("--max-instances=1").start();
     assert_eq!(server.connect().send(get("/large/50000000")).head().status, 200);
     eventually("its instance is free again", || (server.get("/ok").status == 200).then_some(()));
 }
 
 #[test]
-fn a_guest_that_traps_in_the_middle_of_a_body_breaks_it_off_visibly() {
+fn a_trap_in_the_middle_of_a_body_is_visible_to_the_client() {
     let server = App::guest().start();
     let mut connection = server.connect();
     let head = connection.send("POST /trap-after-head HTTP/1.1\r\nHost: test\r\nContent-Length: 1\r\n\r\n").head();
@@ -105,7 +105,7 @@ fn a_guest_that_traps_in_the_middle_of_a_body_breaks_it_off_visibly() {
 }
 
 #[test]
-fn memory_is_limited_on_both_sides_of_the_limit() {
+fn a_guest_gets_memory_up_to_the_limit_and_not_more() {
     let server = App::guest().arg(format!("--max-instance-memory={}", 16 * MIB)).start();
     assert_eq!(server.get(&format!("/memory/{}", 12 * MIB)).text(), "ok");
     assert_eq!(server.get(&format!("/memory/{}", 17 * MIB)).status, 500);
@@ -115,17 +115,17 @@ fn memory_is_limited_on_both_sides_of_the_limit() {
 }
 
 #[test]
-fn memory_of_one_request_is_not_seen_by_the_next() {
+fn a_request_does_not_see_the_memory_of_the_one_before() {
     let server = App::guest().args(["--max-instances=1", "--threads=1"]).start();
     let mut connection = server.connect();
     for _ in 0..20 {
-        // The guest's heap begins where it began, or the second request would not fit.
+        // If the heap did not start empty, the second request would exceed the limit.
         assert_eq!(connection.get(&format!("/memory/{}", 40 * MIB)).text(), "ok");
     }
 }
 
 #[test]
-fn a_request_too_many_is_answered_503_and_told_to_come_back() {
+fn a_request_over_the_limit_of_instances_gets_503_and_retry_after() {
     let server = App::guest().arg("--max-instances=2").start();
     let mut held: Vec<_> = (0..2).map(|_| server.connect()).collect();
     for connection in &mut held {
@@ -143,7 +143,7 @@ fn a_request_too_many_is_answered_503_and_told_to_come_back() {
 }
 
 #[test]
-fn of_requests_that_run_side_by_side_exactly_those_fail_whose_guest_traps() {
+fn only_requests_whose_guest_traps_fail() {
     let server = App::guest().start();
     thread::scope(|scope| {
         for client in 0..32 {

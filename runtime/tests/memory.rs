@@ -1,4 +1,4 @@
-//! The runtime's memory stays small: whatever streams through, whoever stops reading, however many requests it served.
+//! The runtime's memory stays small: with large bodies, with clients that do not read, and after many requests.
 
 use std::fs;
 use std::io::{ErrorKind, Write};
@@ -11,15 +11,15 @@ use test_support::{App, Connection, Framing, Server, eventually};
 const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;
 
-/// What the runtime may hold, whatever it does.
+/// The most memory that the runtime may take.
 const LIMIT: u64 = 100 * MIB;
 
-/// A body of any length whose bytes tell their place: a piece that is lost, doubled or swapped shows.
+/// A body of any length whose bytes depend on their place, so that a lost, doubled or swapped piece is found.
 struct Pattern(Vec<u8>);
 
 impl Pattern {
     fn new() -> Self {
-        // The length, a prime, divides no buffer's.
+        // The period is a prime number: no buffer's size is a multiple of it.
         Self((0..65_521_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8).collect())
     }
 
@@ -51,12 +51,12 @@ impl Pattern {
                 piece = rest;
             }
         };
-        connection.body(Framing::Length(size), check).expect("so much of the body");
+        connection.body(Framing::Length(size), check).expect("a whole body");
         assert_eq!(place, size);
     }
 }
 
-/// Begins to echo a body of that size.
+/// Begins a request to echo a body of that size.
 fn echo(server: &Server, size: u64) -> Connection {
     let mut connection = server.connect();
     connection.send(format!("POST /echo HTTP/1.1\r\nHost: test\r\nContent-Length: {size}\r\n\r\n"));
@@ -80,8 +80,8 @@ fn a_gigabyte_comes_back_through_the_echo() {
 }
 
 #[test]
-fn from_a_client_that_does_not_read_no_more_is_read() {
-    // What both ends of either direction may buffer, and as much as the runtime may.
+fn the_runtime_stops_reading_from_a_client_that_does_not_read() {
+    // The buffers of both sockets in both directions, and 16 MiB for the runtime.
     let buffered = 2 * (kernel_buffer("tcp_rmem") + kernel_buffer("tcp_wmem")) + 16 * MIB;
     let server = App::shipped().start();
     let mut connection = echo(&server, GIB);
@@ -104,15 +104,15 @@ fn from_a_client_that_does_not_read_no_more_is_read() {
     pattern.expect(&mut connection, sent);
 }
 
-/// The most that the kernel buffers for a socket in one direction.
+/// The largest buffer that the kernel has for one direction of a socket.
 fn kernel_buffer(name: &str) -> u64 {
     let sizes = fs::read_to_string(format!("/proc/sys/net/ipv4/{name}")).expect("Linux tells its limits");
     sizes.split_whitespace().last().and_then(|most| most.parse().ok()).expect("minimum, default and maximum")
 }
 
 #[test]
-fn a_client_that_goes_away_in_the_middle_of_an_upload_leaves_nothing_behind() {
-    // As many as there are instances: one that is not given back is missed at the end.
+fn an_upload_that_breaks_off_frees_its_instance() {
+    // The check at the end needs all four instances, so one that was not freed is missed.
     let server = App::shipped().args(["--max-instances=4", "--read-timeout=5"]).start();
     for _ in 0..20 {
         let mut connection = echo(&server, GIB);
@@ -142,7 +142,8 @@ fn resident_after(server: &Server, requests: usize) -> u64 {
     server.memory().resident
 }
 
-/// Asserts that `more` requests after `first` ones do not make the runtime grow: by 5 %, and what the allocator rounds to.
+/// Asserts that memory does not grow in `more` requests after `first` requests by more than 5 % and 1 MiB, to which allocators
+/// round.
 fn assert_flat(first: usize, more: usize) {
     let server = App::shipped().args(["--variable=log_level=warn"]).start();
     let before = resident_after(&server, first);

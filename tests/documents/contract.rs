@@ -24,7 +24,7 @@ fn keys(table: &toml::Value) -> BTreeSet<String> {
 }
 
 #[test]
-fn every_route_is_asked() {
+fn every_route_has_a_case_of_the_contract() {
     let targets = cases();
     let targets: Vec<_> = targets.iter().filter_map(|case| case["request"].as_str()?.split(' ').nth(1)).collect();
     let is_for = |target: &&str, path: &str| match path.split_once('{') {
@@ -37,13 +37,13 @@ fn every_route_is_asked() {
 }
 
 #[test]
-fn the_description_is_expected_to_have_every_route() {
+fn the_contract_expects_every_route_in_the_description() {
     let told = keys(&case("the description tells the routes")["expect"]["json"]["paths"]);
     assert_eq!(told, routes().into_keys().collect());
 }
 
 #[test]
-fn every_variable_is_bad_once() {
+fn the_contract_has_a_bad_value_of_every_variable() {
     let bad = keys(&case("readiness names every bad variable")["variables"]);
     assert_eq!(bad, variables().into_keys().collect());
 }

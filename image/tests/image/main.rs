@@ -1,4 +1,4 @@
-//! The image: the same twice, small, read by another program, and the same again after a registry.
+//! The image: it is reproducible and small, another program reads it, and it comes back from a registry unchanged.
 
 mod registry;
 
@@ -12,17 +12,17 @@ use serde_json::Value;
 use tempfile::TempDir;
 use test_support::{App, artifacts};
 
-/// Bytes of the archive: every node that a pod comes to pulls it.
+/// The largest archive, bytes: each node on which a pod starts pulls it.
 const SIZE: u64 = 200_000;
 
-/// What is in it, at the same places as in the repository.
+/// The files in it, at the same paths as in the repository.
 const FILES: [&str; 3] = ["runtime-config.toml", "spin.toml", "target/wasm32-wasip2/release/httpserver.wasm"];
 
 /// Makes the image in `folder`, whose `config.json` is Docker's configuration.
 fn make(folder: &TempDir, arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_httpserver-image"));
     command.arg("--output").arg(folder.path().join("image.tar")).args(arguments);
-    // Cargo gives tests what the build script said, which would stand for what git says.
+    // Cargo gives tests the commit of the build script, which would replace that of git.
     command.env_remove("HTTPSERVER_GIT_COMMIT").current_dir(artifacts::root());
     command.env("DOCKER_CONFIG", folder.path()).output().expect("it runs")
 }
@@ -61,7 +61,7 @@ fn the_same_input_makes_the_same_archive() {
 }
 
 #[test]
-fn it_is_small() {
+fn the_archive_is_small() {
     let folder = folder();
     made(&folder, &[]);
     let size = fs::metadata(folder.path().join("image.tar")).expect("it was made").len();
@@ -69,7 +69,7 @@ fn it_is_small() {
 }
 
 #[test]
-fn another_program_reads_it_for_both_platforms() {
+fn skopeo_reads_the_image_for_both_platforms() {
     let folder = folder();
     made(&folder, &["--name", "localhost/httpserver:v7", "--source", "https://example.com/httpserver"]);
     let archive = format!("oci-archive:{}", folder.path().join("image.tar").display());
@@ -87,7 +87,7 @@ fn another_program_reads_it_for_both_platforms() {
     assert_eq!(config["config"]["Cmd"], Value::from(vec!["/"]));
 }
 
-/// The label that says which commit the image of the repository in `root` was made of.
+/// The label with the commit from which the image of the repository in `root` is made.
 #[track_caller]
 fn revision(root: &Path) -> String {
     let folder = folder();
@@ -107,7 +107,7 @@ fn the_label_names_the_commit_that_the_server_names() {
 }
 
 #[test]
-fn only_what_the_image_is_made_of_makes_it_dirty() {
+fn only_a_change_of_the_images_sources_makes_its_commit_dirty() {
     let root = folder();
     let write = |name: &str, content: &str| {
         let path = root.path().join(name);
@@ -139,7 +139,7 @@ fn only_what_the_image_is_made_of_makes_it_dirty() {
 }
 
 #[test]
-fn it_holds_the_repositorys_files_and_nobody_may_write_them() {
+fn the_image_has_the_repositorys_files_and_no_user_may_write_them() {
     let folder = folder();
     made(&folder, &[]);
     let unpacked = folder.path().join("unpacked");
@@ -198,14 +198,14 @@ fn the_dockerfile_makes_the_same_image() {
 }
 
 #[test]
-fn hadolint_has_nothing_to_say() {
+fn hadolint_has_no_finding() {
     let output =
         Command::new(artifacts::tool("hadolint")).arg(artifacts::root().join("Dockerfile")).output().expect("it runs");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
 }
 
 #[test]
-fn what_is_pushed_comes_back_equal() {
+fn a_pushed_image_comes_back_equal() {
     let (registry, folder) = (Registry::start(), folder());
     log_in(&folder, &registry);
     let name = format!("{}/team/httpserver:v2", registry.address);
@@ -227,12 +227,12 @@ fn what_is_pushed_comes_back_equal() {
     skopeo(&[&copy[..], &[&local, &format!("dir:{}", kept.display())]].concat());
     assert_eq!(files(&pushed), files(&kept));
 
-    // The second time nothing is left to do, and nothing goes wrong.
+    // A second push succeeds, too.
     assert_eq!(made(&folder, &["--push", &name]), printed);
 }
 
 #[test]
-fn a_registry_that_does_not_know_the_user_is_an_error_that_says_so() {
+fn the_error_about_an_unknown_user_says_how_to_log_in() {
     let (registry, folder) = (Registry::start(), folder());
     let output = make(&folder, &["--push", &format!("{}/httpserver:v2", registry.address)]);
     let said = String::from_utf8_lossy(&output.stderr);
@@ -256,7 +256,7 @@ fn digest(printed: &str) -> String {
     printed.lines().find(|line| line.starts_with("sha256:")).expect("it prints the digest").to_owned()
 }
 
-/// What `docker login` would have written.
+/// Writes what `docker login` would write.
 fn log_in(folder: &TempDir, registry: &Registry) {
     let configuration = serde_json::json!({"auths": {&registry.address: {"username": USER, "password": PASSWORD}}});
     fs::write(folder.path().join("config.json"), configuration.to_string()).expect("a temporary folder takes files");

@@ -1,4 +1,4 @@
-//! A container registry: a process of its own, on a free port, that lets in one user.
+//! A container registry: a process on a free port that accepts one user.
 
 use std::fs;
 use std::process::{Child, Command, Stdio};
@@ -9,7 +9,7 @@ use test_support::{Output, artifacts};
 pub const USER: &str = "publisher";
 pub const PASSWORD: &str = "secret";
 
-/// [`PASSWORD`], by bcrypt at its lowest cost.
+/// [`PASSWORD`] hashed by bcrypt, at its lowest cost.
 const HASH: &str = "$2b$04$tudl.N2PDqfyYv3teUieR.ZdJvQlR9j/o8sJUHFlysRZqSszZbFma";
 
 /// A running registry. Dropping it ends the process and removes what it stored.
@@ -37,7 +37,7 @@ auth: {{htpasswd: {{realm: test, path: {path}/htpasswd}}}}
         command.arg("serve").arg(folder.path().join("config.yml")).stdout(Stdio::null()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("the registry starts");
         let log = Output::collect(child.stderr.take().expect("piped"));
-        // Before the wait: if that fails, the process must end all the same.
+        // The handle exists before the wait, so that a failed start ends the process.
         let mut registry = Self { child, address: String::new(), _folder: folder };
         let line = log.line_with("listening on ");
         let (_, address) = line.split_once("listening on ").expect("the line has it");
@@ -48,7 +48,7 @@ auth: {{htpasswd: {{realm: test, path: {path}/htpasswd}}}}
 
 impl Drop for Registry {
     fn drop(&mut self) {
-        // Both fail if it has ended already, which is what is wanted.
+        // Both fail if the process has ended already.
         self.child.kill().ok();
         self.child.wait().ok();
     }

@@ -26,10 +26,10 @@ fn assert_lines(dump: &[u8], expected: &[&str]) {
 }
 
 #[tokio::test]
-async fn http_2_with_prior_knowledge_is_spoken_on_the_same_port() {
+async fn http_2_with_prior_knowledge_works_on_the_same_port() {
     let server = App::guest().start();
     let client = prior_knowledge(&server).await;
-    let response = client.get("http://localhost:3006/dump/a%20b?x=1").await.expect("an answer");
+    let response = client.get("http://localhost:3006/dump/a%20b?x=1").await.expect("a response");
     assert_eq!(response.status(), 200);
     let expected = [
         r#"target Some("/dump/a%20b?x=1")"#,
@@ -42,28 +42,28 @@ async fn http_2_with_prior_knowledge_is_spoken_on_the_same_port() {
 }
 
 #[tokio::test]
-async fn requests_of_one_http_2_connection_run_side_by_side() {
+async fn requests_on_one_http_2_connection_run_at_the_same_time() {
     let server = App::guest().start();
     let client = prior_knowledge(&server).await;
-    // Under way for as long as all the others.
+    // It runs as long as all the others.
     let (body, held) = client.post("http://test/hold");
     let mut others = JoinSet::new();
     for number in 1..=50 {
         let client = client.clone();
         others.spawn(async move { (number, client.get(&format!("http://test/one-in-ten/{number}")).await) });
     }
-    while let Some(answered) = others.join_next().await {
-        let (number, response) = answered.expect("no panic");
-        let response = response.expect("an answer");
+    while let Some(finished) = others.join_next().await {
+        let (number, response) = finished.expect("no panic");
+        let response = response.expect("a response");
         let expected = if number % 10 == 0 { (500, String::new()) } else { (200, number.to_string()) };
         assert_eq!((response.status().as_u16(), String::from_utf8_lossy(response.body()).into_owned()), expected);
     }
     drop(body);
-    assert_eq!(held.await.expect("no panic").expect("an answer").body(), "0");
+    assert_eq!(held.await.expect("no panic").expect("a response").body(), "0");
 }
 
 #[tokio::test]
-async fn a_secure_server_speaks_the_protocol_that_the_client_offers() {
+async fn a_server_with_tls_uses_the_protocol_that_the_client_offers() {
     let identity = Identity::generate();
     let server = secure(&identity);
     let cases: [(&[&str], Option<&[u8]>); 4] =
@@ -73,7 +73,7 @@ async fn a_secure_server_speaks_the_protocol_that_the_client_offers() {
         assert_eq!(stream.get_ref().1.alpn_protocol(), chosen, "{offered:?}");
         let dump = if chosen == Some(b"h2") {
             let client = Http2::open(stream).await;
-            client.get("https://localhost/dump").await.expect("an answer").into_body().to_vec()
+            client.get("https://localhost/dump").await.expect("a response").into_body().to_vec()
         } else {
             let request = b"GET /dump HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
             stream.write_all(request).await.expect("the server takes what is sent");
@@ -87,7 +87,7 @@ async fn a_secure_server_speaks_the_protocol_that_the_client_offers() {
 }
 
 #[test]
-fn a_secure_server_does_not_answer_in_the_clear() {
+fn a_server_with_tls_does_not_respond_without_tls() {
     let identity = Identity::generate();
     let server = secure(&identity);
     let mut connection = server.connect();

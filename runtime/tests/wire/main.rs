@@ -1,5 +1,5 @@
-//! What stands on the wire and what the guest makes of it, row by row of what Spin does: with raw bytes, since a client
-//! library would hide most of it.
+//! The bytes of HTTP on the connection, and what the guest sees of them: the behaviour of Spin, row by row. The tests send raw bytes,
+//! because a client library would hide most of this.
 
 mod http2;
 mod refused;

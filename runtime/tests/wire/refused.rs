@@ -1,9 +1,9 @@
-//! What is answered before the guest runs.
+//! Responses that the runtime makes before the guest runs, or without it.
 
 use test_support::App;
 
 #[test]
-fn a_request_that_breaks_the_rules_of_http_is_answered_400_and_told_why() {
+fn a_request_that_breaks_the_rules_of_http_gets_400_and_the_reason() {
     let cases = [
         ("no Host in HTTP/1.1", "GET / HTTP/1.1\r\n\r\n", "Host"),
         ("no Host in HTTP/1.0", "GET / HTTP/1.0\r\n\r\n", "Host"),
@@ -29,14 +29,14 @@ fn a_request_that_breaks_the_rules_of_http_is_answered_400_and_told_why() {
 }
 
 #[test]
-fn a_value_that_is_not_utf_8_is_answered_500_without_a_body() {
+fn a_value_that_is_not_utf_8_gets_500_without_a_body() {
     let server = App::guest().start();
     let response = server.ask(b"GET /ok HTTP/1.1\r\nHost: test\r\nX-A: \xFF\r\n\r\n");
     assert_eq!((response.status, response.header("content-length")), (500, Some("0")));
 }
 
 #[test]
-fn a_hundred_fields_are_accepted_and_one_more_is_answered_431() {
+fn a_hundred_fields_are_accepted_and_one_more_gets_431() {
     let server = App::guest().start();
     let request = |fields: usize| {
         let fields: String = (1..fields).map(|n| format!("X-{n}: 1\r\n")).collect();
@@ -47,7 +47,7 @@ fn a_hundred_fields_are_accepted_and_one_more_is_answered_431() {
 }
 
 #[test]
-fn a_head_that_is_too_large_is_answered_431() {
+fn a_head_that_is_too_large_gets_431() {
     let server = App::guest().start();
     let request = |length: usize| format!("GET /ok HTTP/1.1\r\nHost: test\r\nX-A: {}\r\n\r\n", "a".repeat(length));
     assert_eq!(server.ask(request(32 << 10)).status, 200);
@@ -55,7 +55,7 @@ fn a_head_that_is_too_large_is_answered_431() {
 }
 
 #[test]
-fn bytes_that_are_no_http_are_answered_400() {
+fn bytes_that_are_not_http_get_400() {
     let server = App::guest().start();
     for bytes in
         [&b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n"[..], b"hello\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n"]
@@ -74,8 +74,8 @@ fn a_request_with_two_lengths_is_refused() {
 }
 
 #[test]
-fn the_runtime_itself_answers_spin_s_well_known_paths() {
-    // All but the guest: one instance, and that is busy.
+fn the_runtime_responds_to_the_well_known_paths_of_spin() {
+    // The guest cannot respond: the only instance is busy.
     let server = App::guest().arg("--max-instances=1").start();
     let mut busy = server.connect();
     busy.send("POST /hold HTTP/1.1\r\nHost: test\r\nContent-Length: 1\r\n\r\n");

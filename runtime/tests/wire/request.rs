@@ -39,7 +39,7 @@ fn the_target_is_not_decoded_and_host_is_the_authority() {
 }
 
 #[test]
-fn a_repeated_field_is_two_entries_in_order_and_its_name_is_in_lower_case() {
+fn a_repeated_field_has_two_entries_in_order_with_names_in_lower_case() {
     let (lines, _) = dump("GET /dump HTTP/1.1\r\nHost: test\r\nX-A: 1\r\nX-B: b\r\nx-a: 2\r\n\r\n");
     assert_eq!(values(&lines, "x-a"), [r#""1""#, r#""2""#]);
     assert_eq!(values(&lines, "x-b"), [r#""b""#]);
@@ -88,13 +88,13 @@ fn the_runtime_adds_the_fields_that_spin_adds() {
 }
 
 #[test]
-fn the_runtime_s_own_value_comes_after_one_that_the_client_sent() {
+fn the_value_of_the_runtime_comes_after_the_one_of_the_client() {
     let (lines, peer) = dump("GET /dump HTTP/1.1\r\nHost: test\r\nSpin-Client-Addr: 6.6.6.6:1\r\n\r\n");
     assert_eq!(values(&lines, "spin-client-addr"), [r#""6.6.6.6:1""#.to_owned(), format!("{peer:?}")]);
 }
 
 #[test]
-fn the_asterisk_form_is_the_target_of_its_own() {
+fn the_target_of_the_asterisk_form_is_an_asterisk() {
     let (lines, _) = dump("OPTIONS * HTTP/1.1\r\nHost: test\r\n\r\n");
     assert_line(&lines, "method Method::Options");
     assert_line(&lines, r#"target Some("*")"#);
@@ -102,7 +102,7 @@ fn the_asterisk_form_is_the_target_of_its_own() {
 }
 
 #[test]
-fn of_the_absolute_form_the_guest_sees_the_path() {
+fn the_guest_sees_only_the_path_of_the_absolute_form() {
     let (lines, _) = dump("GET http://test:80/dump?x HTTP/1.1\r\nHost: test:80\r\n\r\n");
     assert_line(&lines, r#"target Some("/dump?x")"#);
     assert_line(&lines, r#"authority Some("test:80")"#);
@@ -110,13 +110,13 @@ fn of_the_absolute_form_the_guest_sees_the_path() {
 }
 
 #[test]
-fn a_method_that_no_standard_knows_is_passed_on() {
+fn an_unknown_method_reaches_the_guest() {
     let (lines, _) = dump("FROB /dump HTTP/1.1\r\nHost: test\r\n\r\n");
     assert_line(&lines, r#"method Method::Other("FROB")"#);
 }
 
 #[test]
-fn the_guest_sees_nothing_of_the_host_s_environment_files_and_network() {
+fn the_guest_has_no_environment_no_files_and_no_network() {
     let server = App::guest().env("SECRET", "1").start();
     assert_eq!(server.get("/environment").text(), "directory None\n");
     assert_eq!(server.get("/folders").text(), "folders 0\n");
@@ -125,7 +125,7 @@ fn the_guest_sees_nothing_of_the_host_s_environment_files_and_network() {
 }
 
 #[test]
-fn what_the_guest_prints_comes_out_on_the_same_stream() {
+fn the_output_of_the_guest_comes_out_on_the_same_stream() {
     let server = App::guest().start();
     assert_eq!(server.get("/print").status, 200);
     server.stdout.line_with("printed on stdout");

@@ -6,11 +6,11 @@ use test_support::App;
 use test_support::Framing;
 
 #[test]
-fn a_head_that_is_handed_over_first_arrives_first() {
+fn the_head_of_a_response_arrives_before_its_body_is_there() {
     let server = App::guest().start();
     let mut connection = server.connect();
     let head = connection.send("POST /head-first HTTP/1.1\r\nHost: test\r\nContent-Length: 1\r\n\r\n").head();
-    // The guest writes no byte of the body before it has this one.
+    // The guest writes the body only when it has this byte.
     connection.send("x");
     assert_eq!((head.status, head.framing()), (200, Framing::Chunked));
     let mut body = Vec::new();
@@ -20,7 +20,7 @@ fn a_head_that_is_handed_over_first_arrives_first() {
 }
 
 #[test]
-fn a_small_answer_arrives_in_one_segment() {
+fn a_small_response_arrives_in_one_segment() {
     for (app, path, body) in [(App::guest(), "/ok", "ok"), (App::shipped(), "/", "response write ok")] {
         let server = app.start();
         let mut connection = server.connect();
@@ -28,7 +28,7 @@ fn a_small_answer_arrives_in_one_segment() {
         for _ in 0..50 {
             connection.send(format!("GET {path} HTTP/1.1\r\nHost: test\r\n\r\n"));
             let mut bytes = [0; 4096];
-            let read = socket.read(&mut bytes).expect("an answer");
+            let read = socket.read(&mut bytes).expect("a response");
             let text = String::from_utf8_lossy(&bytes[..read]);
             assert!(text.ends_with(&format!("\r\n\r\n{body}")), "a first segment of {read} bytes: {text:?}");
         }
@@ -44,7 +44,7 @@ fn date_is_added_and_server_is_not() {
 }
 
 #[test]
-fn a_guest_may_not_set_the_fields_of_the_connection_nor_values_with_line_ends() {
+fn a_guest_cannot_set_connection_fields_or_values_with_line_ends() {
     let server = App::guest().start();
     let forbidden = "Err(HeaderError::Forbidden)";
     let malformed = "Err(HeaderError::InvalidSyntax)";
@@ -78,16 +78,16 @@ fn a_body_larger_than_any_buffer_arrives_whole() {
 }
 
 #[test]
-fn the_answer_to_head_has_no_body() {
+fn the_response_to_head_has_no_body() {
     let server = App::guest().start();
     let mut connection = server.connect();
     let head = connection.send("HEAD /ok HTTP/1.1\r\nHost: test\r\n\r\n").head();
     assert_eq!((head.status, head.header("content-length")), (200, Some("2")));
-    assert_eq!(connection.get("/ok").text(), "ok", "nothing comes between the two answers");
+    assert_eq!(connection.get("/ok").text(), "ok", "nothing comes between the two responses");
 }
 
 #[test]
-fn pipelined_requests_are_answered_in_order_once_each() {
+fn pipelined_requests_get_one_response_each_in_order() {
     let server = App::guest().start();
     let mut connection = server.connect();
     let numbers: Vec<_> = (1..10).map(|number| number.to_string()).collect();
@@ -100,20 +100,20 @@ fn pipelined_requests_are_answered_in_order_once_each() {
 }
 
 #[test]
-fn a_failure_in_the_middle_of_a_pipeline_is_answered_in_its_place() {
+fn a_failure_in_a_pipeline_keeps_its_place() {
     let server = App::guest().start();
     let mut connection = server.connect();
     let get = |number: u32| format!("GET /one-in-ten/{number} HTTP/1.1\r\nHost: test\r\n\r\n");
     connection.send((9..12).map(get).collect::<String>());
-    let answers: Vec<_> = (0..3).map(|_| connection.response()).collect();
-    assert_eq!(answers.iter().map(|answer| answer.status).collect::<Vec<_>>(), [200, 500, 200]);
-    assert_eq!((answers[0].text(), answers[2].text()), ("9", "11"));
+    let responses: Vec<_> = (0..3).map(|_| connection.response()).collect();
+    assert_eq!(responses.iter().map(|response| response.status).collect::<Vec<_>>(), [200, 500, 200]);
+    assert_eq!((responses[0].text(), responses[2].text()), ("9", "11"));
 }
 
 #[test]
-fn a_client_that_closed_its_sending_half_is_answered() {
+fn a_client_that_closed_its_sending_half_gets_a_response() {
     let server = App::guest().start();
-    // Long enough for the server to learn of it before it answers.
+    // The second one takes so long that the server sees the end before it responds.
     for path in ["/ok", "/pause/50"] {
         let mut connection = server.connect();
         connection.send(format!("GET {path} HTTP/1.1\r\nHost: test\r\n\r\n")).finish_sending();
@@ -123,7 +123,7 @@ fn a_client_that_closed_its_sending_half_is_answered() {
 }
 
 #[test]
-fn a_client_that_waits_for_100_is_told_to_go_on() {
+fn a_client_that_waits_for_100_gets_it_when_the_guest_reads() {
     let server = App::guest().start();
     let mut connection = server.connect();
     connection.send("POST /hold HTTP/1.1\r\nHost: test\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n");
@@ -132,7 +132,7 @@ fn a_client_that_waits_for_100_is_told_to_go_on() {
 }
 
 #[test]
-fn a_client_that_waits_for_100_is_answered_at_once_where_nobody_wants_its_body() {
+fn a_client_that_waits_for_100_gets_the_response_if_the_guest_does_not_read() {
     let server = App::guest().start();
     let mut connection = server.connect();
     connection.send("POST /ok HTTP/1.1\r\nHost: test\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n");
@@ -140,7 +140,7 @@ fn a_client_that_waits_for_100_is_answered_at_once_where_nobody_wants_its_body()
 }
 
 #[test]
-fn http_1_0_closes_after_the_answer_and_keeps_alive_on_request() {
+fn http_1_0_closes_after_the_response_and_keeps_alive_on_request() {
     let server = App::guest().start();
     let mut closing = server.connect();
     assert_eq!(closing.send("GET /ok HTTP/1.0\r\nHost: test\r\n\r\n").response().text(), "ok");
@@ -154,7 +154,7 @@ fn http_1_0_closes_after_the_answer_and_keeps_alive_on_request() {
 }
 
 #[test]
-fn a_body_without_a_length_ends_with_the_connection_in_http_1_0() {
+fn in_http_1_0_a_body_without_a_length_ends_with_the_connection() {
     let server = App::guest().start();
     let mut connection = server.connect();
     connection.send("POST /head-first HTTP/1.0\r\nHost: test\r\nContent-Length: 1\r\n\r\nx");
@@ -163,7 +163,7 @@ fn a_body_without_a_length_ends_with_the_connection_in_http_1_0() {
 }
 
 #[test]
-fn a_request_to_close_closes() {
+fn a_request_with_connection_close_closes() {
     let server = App::guest().start();
     let mut connection = server.connect();
     let response = connection.send("GET /ok HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n").response();

@@ -1,15 +1,15 @@
-//! Clients that do not send what they began.
+//! Clients that do not finish what they began to send.
 
 use test_support::{App, Server};
 
-/// A server that does not wait long.
-fn impatient() -> Server {
+/// A server with a short read timeout.
+fn with_short_timeout() -> Server {
     App::guest().arg("--read-timeout=0.5").start()
 }
 
 #[test]
-fn a_head_that_does_not_end_is_answered_408() {
-    let server = impatient();
+fn a_head_that_does_not_end_gets_408() {
+    let server = with_short_timeout();
     for begun in ["G", "GET /ok HTTP/1.1\r\nHost: te", "GET /ok HTTP/1.1\r\nHost: test\r\n"] {
         let mut connection = server.connect();
         let response = connection.send(begun).response();
@@ -19,8 +19,8 @@ fn a_head_that_does_not_end_is_answered_408() {
 }
 
 #[test]
-fn a_head_that_does_not_end_after_another_request_is_answered_408() {
-    let server = impatient();
+fn a_head_that_does_not_end_after_another_request_gets_408() {
+    let server = with_short_timeout();
     let mut connection = server.connect();
     assert_eq!(connection.get("/ok").text(), "ok");
     connection.send("GET /ok HT").response().problem(408);
@@ -28,22 +28,22 @@ fn a_head_that_does_not_end_after_another_request_is_answered_408() {
 }
 
 #[test]
-fn a_connection_without_a_next_request_is_closed_without_a_word() {
-    let server = impatient();
+fn an_idle_connection_is_closed_without_a_response() {
+    let server = with_short_timeout();
     let mut connection = server.connect();
     assert_eq!(connection.get("/ok").text(), "ok");
     assert_eq!(connection.rest(), b"");
 }
 
 #[test]
-fn a_connection_without_any_request_is_closed_without_a_word() {
-    let server = impatient();
+fn a_connection_without_a_request_is_closed_without_a_response() {
+    let server = with_short_timeout();
     assert_eq!(server.connect().rest(), b"");
 }
 
 #[test]
-fn a_body_that_does_not_go_on_is_answered_408() {
-    let server = impatient();
+fn a_body_that_does_not_go_on_gets_408() {
+    let server = with_short_timeout();
     let mut connection = server.connect();
     connection.send("POST /hold HTTP/1.1\r\nHost: test\r\nContent-Length: 9\r\n\r\nhalf");
     assert!(connection.response().problem(408).contains("body"));

@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use crate::server::{Launch, Server};
 use crate::{Output, artifacts, eventually};
 
-/// An application to start: a temporary folder with `spin.toml` and what belongs to it, arguments and environment.
+/// An application to start: a temporary folder with `spin.toml` and its files, arguments and environment.
 ///
 /// The process sees no environment variable of the test's own, and keeps its compiled code in [`artifacts::cache`].
 pub struct App {
@@ -34,7 +34,7 @@ pub struct Finished {
 }
 
 impl App {
-    /// The manifest of an application that is nothing but its component.
+    /// The manifest of an application that has only a component.
     pub const PLAIN_MANIFEST: &str = r#"
 spin_manifest_version = 2
 [application]
@@ -68,12 +68,12 @@ source = "component.wasm"
         Self::plain().component(&artifacts::guest())
     }
 
-    /// [`App::PLAIN_MANIFEST`], whose component is still to be added.
+    /// [`App::PLAIN_MANIFEST`] without its component.
     pub fn plain() -> Self {
         Self::empty().file("spin.toml", Self::PLAIN_MANIFEST)
     }
 
-    /// A folder with nothing in it.
+    /// An empty folder.
     pub fn empty() -> Self {
         Self {
             folder: tempfile::tempdir().expect("a temporary folder"),
@@ -153,7 +153,7 @@ source = "component.wasm"
         Server::start(command, self.folder, self.launch)
     }
 
-    /// Runs a command that is expected to end by itself.
+    /// Runs a command that ends by itself.
     ///
     /// # Panics
     /// If it does not end.
@@ -193,7 +193,7 @@ struct Ended(std::process::Child);
 
 impl Drop for Ended {
     fn drop(&mut self) {
-        // Both fail if it has ended already, which is what is wanted.
+        // Both fail if the process has ended already.
         self.0.kill().ok();
         self.0.wait().ok();
     }

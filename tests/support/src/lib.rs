@@ -1,8 +1,8 @@
-//! What the integration tests share: applications to start ([`App`], [`Server`]) and clients to ask them with
-//! ([`Connection`], [`http2`], [`tls`]).
+//! What the integration tests share: applications to start ([`App`], [`Server`]), and clients that send requests to them
+//! ([`Connection`], `http2`, `tls`).
 //!
-//! Every wait has a deadline, [`wait::Patience::PROCESS`] if a test does not say otherwise, and no test sleeps for a fixed time. Whatever
-//! is started here is ended when its handle is dropped, also when the test failed.
+//! Every wait has a deadline, [`wait::Patience::PROCESS`] if a test does not say otherwise, and no test sleeps for a fixed time. A process
+//! that is started here ends when its handle is dropped, also when the test failed.
 
 pub mod artifacts;
 #[cfg(feature = "http2")]

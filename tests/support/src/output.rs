@@ -1,4 +1,4 @@
-//! What a process prints, line by line, while it runs.
+//! The output of a process, line by line, while it runs.
 
 use std::fmt;
 use std::io::{BufRead, BufReader, Read};
@@ -33,7 +33,7 @@ impl Output {
         let collector = self.clone();
         collector.lock().open += 1;
         thread::spawn(move || {
-            // `split` and not `lines`: a line that is not UTF-8 is worth showing, too.
+            // `split` and not `lines`: a line that is not UTF-8 is shown, too.
             for line in BufReader::new(stream).split(b'\n').map_while(Result::ok) {
                 collector.lock().lines.push(String::from_utf8_lossy(&line).into_owned());
                 collector.shared.1.notify_all();
@@ -72,7 +72,7 @@ impl Output {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        // A failed test must still be able to print what it had.
+        // After a panic in another thread a failed test can still print the lines.
         self.shared.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
