@@ -1,6 +1,8 @@
 //! The command line: its errors say what was wrong, what was expected and what to type. Variables come from four places.
 
+use std::fs;
 use std::net::TcpListener;
+use std::path::Path;
 use std::process::Command;
 
 use test_support::tls::Identity;
@@ -152,7 +154,10 @@ fn usage_errors_exit_with_2() {
     assert_fails(App::guest().args(["--tls-key", "key.pem"]), 2, &["--tls-cert <FILE>"]);
     assert_fails(App::guest().args(["--request-timeout", "soon"]), 2, &["soon", "seconds"]);
     assert_fails(App::guest().args(["--drain-timeout", "-1"]), 2, &["-1"]);
-    assert_fails(App::guest().args(["--max-instances", "0"]), 2, &["--max-instances"]);
+    assert_fails(App::guest().args(["--read-timeout", "0x1"]), 2, &["0x1"]);
+    for flag in ["--max-instances", "--max-instance-memory", "--threads"] {
+        assert_fails(App::guest().args([flag, "0"]), 2, &[flag]);
+    }
     let bare = Command::new(artifacts::runtime()).output().expect("the program starts");
     assert_eq!(bare.status.code(), Some(2));
 }
@@ -236,4 +241,31 @@ fn the_server_prints_its_address_and_routes_at_start() {
     assert_eq!(server.stderr.line_with("Serving"), format!("Serving {url}"));
     assert!(server.stderr.line_with("test-guest").contains(&url));
     assert_eq!(server.stdout.lines(), [""; 0], "stdout is the guest's");
+}
+
+/// Path and text of each file in a folder and below.
+fn sources(folder: &Path) -> Vec<(String, String)> {
+    let entries = fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("readable").path());
+    let file = |path: &Path| (path.display().to_string(), fs::read_to_string(path).expect("our own text"));
+    entries.flat_map(|path| if path.is_dir() { sources(&path) } else { vec![file(&path)] }).collect()
+}
+
+#[test]
+fn every_flag_has_a_refused_value_here_and_every_limit_has_a_test() {
+    /// These are no limits: this file alone tests them.
+    const PLAIN: [&str; 3] = ["--from", "--listen", "--variable"];
+    let help = Command::new(artifacts::runtime()).args(["up", "--help"]).output().expect("the program starts");
+    let help = String::from_utf8(help.stdout).expect("help is text");
+    let flags: Vec<_> = help.split_whitespace().filter(|word| word.starts_with("--") && *word != "--help").collect();
+    assert!(flags.len() > PLAIN.len(), "{help}");
+    let (here, elsewhere): (Vec<_>, Vec<_>) =
+        sources("tests".as_ref()).into_iter().partition(|(path, _)| path.ends_with("cli.rs"));
+    let uses = |all: &[(String, String)], flag: &str| {
+        let ends = |rest: &str| !rest.starts_with(|next: char| next == '-' || next.is_ascii_alphanumeric());
+        all.iter().any(|(_, text)| text.match_indices(flag).any(|(place, _)| ends(&text[place + flag.len()..])))
+    };
+    for flag in flags {
+        assert!(uses(&here, flag), "runtime/tests/cli.rs has no case with a refused value of {flag}");
+        assert!(PLAIN.contains(&flag) || uses(&elsewhere, flag), "no file in runtime/tests tests {flag}");
+    }
 }
