@@ -10,13 +10,14 @@
 //! 3. `handlers`: the answer, or a `problem`.
 //! 4. `middleware`: what every answer gets (`version`, framing) and the line in the access log.
 
-mod answer;
 mod config;
 mod handlers;
+mod headers;
 mod json;
 mod middleware;
 mod problem;
-mod received;
+mod request;
+mod response;
 mod router;
 mod timestamp;
 
@@ -27,9 +28,9 @@ mod testing;
 #[cfg(test)]
 mod tests;
 
-pub use answer::{Announced, Answer, Body};
 pub use middleware::access_log::{AccessLog, Completion};
-pub use received::Received;
+pub use request::Received;
+pub use response::{Announced, Answer, Body};
 
 use middleware::{access_log, framing, version};
 

@@ -1,7 +1,7 @@
 //! Errors as the client sees them: problem details (RFC 9457).
 
-use crate::answer::{Answer, Body};
 use crate::json::Object;
+use crate::response::{Answer, Body};
 use http::StatusCode;
 
 /// Why a request gets no ordinary answer.

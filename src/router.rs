@@ -18,9 +18,9 @@
 //! without the query, not decoded, and `/healthz/` is not `/healthz`.
 
 use crate::Host;
-use crate::answer::Answer;
 use crate::handlers::{delay, echo, headers, healthz, hello, ip, openapi, readyz, root, status, version};
 use crate::problem::Problem;
+use crate::response::Answer;
 use http::header::{ALLOW, HeaderValue};
 use http::{Method, Request, StatusCode};
 

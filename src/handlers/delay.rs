@@ -1,7 +1,7 @@
 //! `/delay/{seconds}`: a slow answer, to see what clients and proxies make of it.
 
-use crate::answer::Answer;
 use crate::problem::{Problem, quoted};
+use crate::response::Answer;
 use crate::router::Context;
 use http::StatusCode;
 use std::time::Duration;

@@ -1,7 +1,7 @@
 //! `/echo`: the request's body comes back.
 
-use crate::answer::{Announced, Answer, Body};
 use crate::problem::Problem;
+use crate::response::{Announced, Answer, Body};
 use crate::router::Context;
 use http::StatusCode;
 use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};

@@ -1,16 +1,16 @@
 //! `/headers`: the request's header fields, as they arrived.
 
-use crate::answer::Answer;
+use crate::headers::values;
 use crate::json::Object;
-use crate::middleware::header_values;
 use crate::problem::Problem;
+use crate::response::Answer;
 use crate::router::Context;
 use http::{HeaderMap, HeaderName};
 
 /// Answers with an object of all fields, sorted by name; each is an array of its values, in their order.
 pub fn handle(context: &Context) -> Result<Answer, Problem> {
     let headers = context.request.headers();
-    let add = |object: Object, name: &HeaderName| object.strings(name.as_str(), header_values::texts(headers, name));
+    let add = |object: Object, name: &HeaderName| object.strings(name.as_str(), values::texts(headers, name));
     Ok(Answer::json(names(headers).into_iter().fold(Object::default(), add).finish()))
 }
 

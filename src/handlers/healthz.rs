@@ -1,7 +1,7 @@
 //! `/healthz`: liveness.
 
-use crate::answer::Answer;
 use crate::problem::Problem;
+use crate::response::Answer;
 use crate::router::Context;
 use http::StatusCode;
 

@@ -1,10 +1,10 @@
 //! `/hello`: greets by name after a random wait, to see requests overlap.
 
-use crate::answer::Answer;
 use crate::config;
 use crate::handlers::headers::names;
-use crate::middleware::header_values;
+use crate::headers::values;
 use crate::problem::Problem;
+use crate::response::Answer;
 use crate::router::Context;
 use http::StatusCode;
 use std::time::Duration;
@@ -21,7 +21,7 @@ pub fn handle(context: &Context) -> Result<Answer, Problem> {
     let headers = context.request.headers();
     let mut text = format!("hello [{}]\n", user.as_deref().unwrap_or("stranger"));
     for name in names(headers) {
-        for value in header_values::texts(headers, name) {
+        for value in values::texts(headers, name) {
             for part in [name.as_str(), "=", value, "\n"] {
                 text.push_str(part);
             }

@@ -1,9 +1,9 @@
 //! `/ip`: where the request comes from, as the access log sees it.
 
-use crate::answer::Answer;
+use crate::headers::client_ip;
 use crate::json::Object;
-use crate::middleware::client_ip;
 use crate::problem::Problem;
+use crate::response::Answer;
 use crate::router::Context;
 
 /// Answers with the client's address and the peer's, `null` where unknown.

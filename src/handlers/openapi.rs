@@ -1,7 +1,7 @@
 //! `/openapi.json`: the routes for tools.
 
-use crate::answer::Answer;
 use crate::problem::Problem;
+use crate::response::Answer;
 use crate::router::Context;
 
 /// Written by hand; a test holds it to the router's table.

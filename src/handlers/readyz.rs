@@ -1,8 +1,8 @@
 //! `/readyz`: readiness, which is where a bad configuration shows.
 
-use crate::answer::Answer;
 use crate::config;
 use crate::problem::Problem;
+use crate::response::Answer;
 use crate::router::Context;
 use http::StatusCode;
 

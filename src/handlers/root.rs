@@ -1,8 +1,8 @@
 //! `/`: shows what arrived, by sending the request's header fields back.
 
-use crate::answer::Answer;
-use crate::middleware::echo_filter;
+use crate::headers::echo;
 use crate::problem::Problem;
+use crate::response::Answer;
 use crate::router::Context;
 use http::StatusCode;
 use http::header::{CACHE_CONTROL, HeaderValue};
@@ -10,7 +10,7 @@ use http::header::{CACHE_CONTROL, HeaderValue};
 /// Answers 200 with the request's header fields, as far as they may be echoed.
 pub fn handle(context: &Context) -> Result<Answer, Problem> {
     let mut answer = Answer::text(StatusCode::OK, "response write ok");
-    echo_filter::echo(context.request.headers(), answer.response.headers_mut());
+    echo::echo(context.request.headers(), answer.response.headers_mut());
     // Last, so that it also replaces what the request said.
     Ok(answer.header(CACHE_CONTROL, HeaderValue::from_static("no-store")))
 }

@@ -1,7 +1,7 @@
 //! `/status/{code}`: any status, to see what clients and proxies make of it.
 
-use crate::answer::Answer;
 use crate::problem::{Problem, quoted};
+use crate::response::Answer;
 use crate::router::Context;
 use http::StatusCode;
 

@@ -1,9 +1,9 @@
 //! `/version`: which build this is, and where it runs.
 
-use crate::answer::Answer;
 use crate::config;
 use crate::json::Object;
 use crate::problem::Problem;
+use crate::response::Answer;
 use crate::router::Context;
 
 /// Answers with the version that the deployment set, those of the crate and its source, and the pod and node.

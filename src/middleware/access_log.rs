@@ -1,8 +1,8 @@
 //! The access log: one line for each request, in one write.
 
-use crate::answer::Answer;
+use crate::headers::client_ip;
 use crate::json::{self, Object};
-use crate::middleware::client_ip;
+use crate::response::Answer;
 use crate::{Host, config, timestamp};
 use http::header::USER_AGENT;
 use http::{Request, StatusCode};

@@ -1,6 +1,6 @@
 //! How long a response's body is, and whether it is sent.
 
-use crate::answer::Body;
+use crate::response::Body;
 use http::header::CONTENT_LENGTH;
 use http::{Method, Response};
 

@@ -1,11 +1,11 @@
 //! The behaviours, and which path calls which.
 
-mod answer;
 mod report;
+mod response;
 
 use std::io::{self, Write};
 
-use answer::{head, large, text};
+use response::{head, large, text};
 use wasi::clocks::monotonic_clock;
 use wasi::exports::http::incoming_handler::Guest;
 use wasi::http::types::{IncomingRequest, OutgoingBody, ResponseOutparam};

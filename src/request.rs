@@ -1,6 +1,6 @@
 //! The request as the host hands it over, checked and brought into the form that the rest works with.
 
-use crate::middleware::header_values;
+use crate::headers::values;
 use crate::problem::{Problem, quoted};
 use http::uri::PathAndQuery;
 use http::{HeaderName, HeaderValue, Method, Request, Uri};
@@ -40,7 +40,7 @@ impl Received {
     fn add(&mut self, name: &str, value: Vec<u8>) -> Result<(), String> {
         let name = HeaderName::from_bytes(name.as_bytes())
             .map_err(|_| format!("{} is no header field name (RFC 9110 §5.1)", quoted(name)))?;
-        header_values::check(&name, &value)?;
+        values::check(&name, &value)?;
         let value = HeaderValue::try_from(value)
             .map_err(|_| format!("the value of the header field {} is malformed", name.as_str()))?;
         let full = |_| "too many header fields".to_owned();

@@ -1,6 +1,6 @@
 //! Which request header fields come back as response header fields.
 
-use crate::middleware::header_values;
+use crate::headers::values;
 use http::header::{CONNECTION, HeaderMap, HeaderName, HeaderValue};
 
 /// Copies what may be echoed; the values of one name become one, joined with `, `.
@@ -41,7 +41,7 @@ fn joined(headers: &HeaderMap, name: &HeaderName) -> HeaderValue {
         // Nearly always: the value is shared, not copied.
         (Some(value), None) => value.clone(),
         _ => {
-            let values: Vec<_> = header_values::texts(headers, name).collect();
+            let values: Vec<_> = values::texts(headers, name).collect();
             HeaderValue::try_from(values.join(", ")).expect("values joined are a value")
         }
     }
