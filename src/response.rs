@@ -1,60 +1,57 @@
-//! What a handler gives back.
+//! What a handler returns.
 
-use http::header::{CONTENT_TYPE, HeaderValue};
-use http::{HeaderName, Response, StatusCode};
 use std::borrow::Cow;
 use std::time::Duration;
 
-/// A response, and how to send it.
+use http::header::{CONTENT_TYPE, HeaderValue};
+use http::{HeaderName, Response, StatusCode};
+
+/// The outcome of a request: a response, when to send it, and what the log says about it.
 #[derive(Debug)]
-pub struct Answer {
+pub struct Outcome {
     /// The response.
     pub response: Response<Body>,
-    /// How long to wait before sending it.
-    pub wait: Duration,
-    /// Why the request was refused, for the log.
+    /// The time to wait before the response is sent.
+    pub delay: Duration,
+    /// Why the request failed, for the log.
     pub error: Option<String>,
 }
 
-/// What the body of a response consists of.
+/// The body of a response.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Body {
-    /// Nothing; not even a body of length zero is begun.
+    /// No body, not even an empty one.
     Empty,
-    /// This text.
+    /// A text.
     Text(Cow<'static, str>),
-    /// The body of the request, passed on as it arrives.
-    Echo(Announced),
+    /// The body of the request, which the host streams back.
+    Echo(AnnouncedLength),
 }
 
-/// How many bytes a body that is passed on will have, where the request's head says so.
+/// The length in bytes that the request's head announces for its body. `None` if it does not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Announced(pub Option<u64>);
+pub struct AnnouncedLength(pub Option<u64>);
 
-impl Announced {
-    /// Whether a body is whole of which `passed` bytes were passed on until one of its ends was closed.
+impl AnnouncedLength {
+    /// Whether the body is complete, when `streamed` bytes went from the request to the response and one of the two was closed.
     ///
-    /// A host may close the output as soon as it has all bytes that were announced (Spin does), so an open output is not asked
-    /// for then. Without a length, only the output tells which end it was: if that still takes bytes, the request's body ended.
-    pub fn is_whole(self, passed: u64, output_is_open: impl FnOnce() -> bool) -> bool {
-        self.0 == Some(passed) || output_is_open()
+    /// A host may close the response's body as soon as it has all announced bytes (Spin does), so then it does not matter
+    /// whether that body is open. Without a length, an open response body means that the request's body was the closed one,
+    /// so it has ended.
+    pub fn is_complete(self, streamed: u64, output_is_open: impl FnOnce() -> bool) -> bool {
+        self.0 == Some(streamed) || output_is_open()
     }
 }
 
-impl Answer {
-    /// A response of a content type, sent at once.
+impl Outcome {
+    /// A response with this content type, without a delay.
     pub fn new(status: StatusCode, content_type: &'static str, body: Body) -> Self {
-        let mut response = Response::new(body);
-        *response.status_mut() = status;
-        let answer = Self { response, wait: Duration::ZERO, error: None };
-        answer.header(CONTENT_TYPE, HeaderValue::from_static(content_type))
+        Self::bare(status, body).header(CONTENT_TYPE, HeaderValue::from_static(content_type))
     }
 
-    /// A response without a body and what describes one: 204 and 304 have neither (RFC 9110 §8.6, §15.3.5, §15.4.5).
+    /// A response with neither a body nor headers that describe one: for 204 and 304 (RFC 9110 §8.6, §15.3.5, §15.4.5).
     pub fn empty(status: StatusCode) -> Self {
-        let mut response = Response::new(Body::Empty);
-        *response.status_mut() = status;
-        Self { response, wait: Duration::ZERO, error: None }
+        Self::bare(status, Body::Empty)
     }
 
     /// A plain text.
@@ -67,15 +64,21 @@ impl Answer {
         Self::new(StatusCode::OK, "application/json", Body::Text(document.into()))
     }
 
-    /// The same, with this header field in place of any other of its name.
+    /// Sets a header of the response, and replaces an earlier one of that name.
     pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.response.headers_mut().insert(name, value);
         self
     }
 
-    /// The same, sent after a wait.
-    pub fn after(self, wait: Duration) -> Self {
-        Self { wait, ..self }
+    /// Sets the delay.
+    pub fn after(self, delay: Duration) -> Self {
+        Self { delay, ..self }
+    }
+
+    fn bare(status: StatusCode, body: Body) -> Self {
+        let mut response = Response::new(body);
+        *response.status_mut() = status;
+        Self { response, delay: Duration::ZERO, error: None }
     }
 }
 
@@ -84,20 +87,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_body_with_all_announced_bytes_is_whole_though_its_output_is_closed() {
+    fn a_body_with_all_announced_bytes_is_complete_although_its_output_is_closed() {
         for length in [0, 1, u64::MAX] {
-            assert!(Announced(Some(length)).is_whole(length, || false), "{length}");
+            assert!(AnnouncedLength(Some(length)).is_complete(length, || false), "{length}");
         }
     }
 
     #[test]
-    fn a_body_whose_output_was_closed_early_is_not_whole() {
-        assert!(!Announced(Some(2)).is_whole(1, || false));
-        assert!(!Announced(None).is_whole(1, || false));
+    fn a_body_whose_output_closed_early_is_incomplete() {
+        assert!(!AnnouncedLength(Some(2)).is_complete(1, || false));
+        assert!(!AnnouncedLength(None).is_complete(1, || false));
     }
 
     #[test]
-    fn a_body_that_ended_before_its_output_is_whole() {
-        assert!(Announced(None).is_whole(1, || true));
+    fn a_body_that_ended_while_its_output_was_open_is_complete() {
+        assert!(AnnouncedLength(None).is_complete(1, || true));
     }
 }

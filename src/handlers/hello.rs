@@ -1,22 +1,23 @@
-//! `/hello`: greets by name after a random wait, to see requests overlap.
+//! `/hello`: a greeting after a random delay, to see requests overlap.
 
-use crate::config;
-use crate::handlers::headers::names;
-use crate::headers::values;
-use crate::problem::Problem;
-use crate::response::Answer;
-use crate::router::Context;
-use http::StatusCode;
 use std::time::Duration;
 
-/// Bytes of a query: room for any name, encoded, and for what else a client may add.
+use http::StatusCode;
+
+use super::{Context, Result};
+use crate::config;
+use crate::headers::{names, values};
+use crate::problem::Problem;
+use crate::response::Outcome;
+
+/// Bytes of a query: enough for any encoded name and for other parameters.
 const QUERY_LIMIT: usize = 4096;
 
-/// Bytes of a name, decoded.
+/// Bytes of a name after decoding.
 const USER_LIMIT: usize = 256;
 
-/// Answers with the greeting and the request's header fields, sorted by name, one value a line.
-pub fn handle(context: &Context) -> Result<Answer, Problem> {
+/// The greeting and the request's headers, sorted by name, one value a line.
+pub fn handle(context: &Context) -> Result {
     let user = user(context.request.uri().query().unwrap_or_default()).map_err(Problem::bad_request)?;
     let headers = context.request.headers();
     let mut text = format!("hello [{}]\n", user.as_deref().unwrap_or("stranger"));
@@ -28,12 +29,13 @@ pub fn handle(context: &Context) -> Result<Answer, Problem> {
         }
     }
     let longest = config::HELLO_MAX_DELAY.read(context.host);
-    let wait = Duration::from_millis(context.host.random() % (longest.as_millis() as u64 + 1));
-    Ok(Answer::text(StatusCode::OK, text).after(wait))
+    let delay = Duration::from_millis(context.host.random() % (longest.as_millis() as u64 + 1));
+    Ok(Outcome::text(StatusCode::OK, text).after(delay))
 }
 
-/// The parameter `user` of a query (`application/x-www-form-urlencoded`); `None` if it is absent or empty. Others are ignored.
-fn user(query: &str) -> Result<Option<String>, String> {
+/// The parameter `user` of a query (`application/x-www-form-urlencoded`), or `None` if it is absent or empty. Other parameters
+/// are ignored.
+fn user(query: &str) -> std::result::Result<Option<String>, String> {
     if query.len() > QUERY_LIMIT {
         return Err(format!("the query has {} bytes; accepted are {QUERY_LIMIT}", query.len()));
     }
@@ -56,8 +58,11 @@ fn user(query: &str) -> Result<Option<String>, String> {
     }
 }
 
-/// Undoes the encoding of a name or value: `+` is a space, `%` and two hexadecimal digits are a byte of UTF-8.
-fn decode(text: &str) -> Result<String, String> {
+/// Decodes a name or a value: `+` is a space, `%` and two hexadecimal digits are a byte of UTF-8.
+///
+/// The crate `form_urlencoded` accepts malformed input (`%zz`, bytes that are not UTF-8), which this server reports. So these
+/// 15 lines would stay.
+fn decode(text: &str) -> std::result::Result<String, String> {
     let malformed =
         "the query is malformed; accepted is UTF-8, percent-encoded with two hexadecimal digits after each %";
     let mut decoded = Vec::with_capacity(text.len());
@@ -79,13 +84,13 @@ fn decode(text: &str) -> Result<String, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{TestHost, answer, get, received};
+    use crate::testing::{TestHost, get, send};
 
     #[test]
-    fn greets_and_lists_the_header_fields() {
+    fn greets_and_lists_the_headers() {
         let fields = [("X-B", "2"), ("x-a", "é = 1"), ("x-b", "3")];
-        let answer = answer("GET", "/hello?user=Ada", &fields);
-        assert_eq!((answer.status(), answer.body()), (200, "hello [Ada]\nx-a=é = 1\nx-b=2\nx-b=3\n"));
+        let response = send("GET", "/hello?user=Ada", &fields);
+        assert_eq!((response.status(), response.body()), (200, "hello [Ada]\nx-a=é = 1\nx-b=2\nx-b=3\n"));
     }
 
     #[test]
@@ -109,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn a_malformed_query_is_refused() {
+    fn an_invalid_query_is_rejected() {
         let cases = [
             ("user=a&user=b", "more than once"),
             ("user=a&us%65r=", "more than once"),
@@ -128,10 +133,10 @@ mod tests {
             ("user=%c2%9b2J", "control characters"),
         ];
         for (query, complaint) in cases {
-            let answer = get(&format!("/hello?{query}"));
-            let detail = answer.detail(400);
+            let response = get(&format!("/hello?{query}"));
+            let detail = response.detail(400);
             assert!(detail.contains(complaint) && detail.contains("; accepted "), "{query}: {detail}");
-            assert!(answer.wait.is_zero());
+            assert!(response.delay.is_zero());
         }
     }
 
@@ -149,13 +154,13 @@ mod tests {
     }
 
     #[test]
-    fn the_wait_is_random_up_to_the_longest_and_never_beyond() {
+    fn the_delay_is_random_and_at_most_the_longest() {
         let cases =
             [("2000", 0, 0), ("2000", 2000, 2000), ("2000", 2001, 0), ("0", u64::MAX, 0), ("10000", 10_000, 10_000)];
         for (longest, random, millis) in cases {
-            let host = TestHost::with(&[("hello_max_delay_ms", longest)]).drawing(random);
-            let (answer, _) = crate::respond(received("GET", "/hello", &[]), &host);
-            assert_eq!(answer.wait, Duration::from_millis(millis), "{longest} {random}");
+            let host = TestHost::with([("hello_max_delay_ms", longest)]).with_random(random);
+            let response = host.get("/hello");
+            assert_eq!(response.delay, Duration::from_millis(millis), "{longest} {random}");
         }
     }
 }
