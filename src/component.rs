@@ -153,8 +153,8 @@ fn send_text(text: &[u8], response: OutgoingResponse, out: ResponseOutparam) -> 
 fn echo(request: &IncomingRequest, length: AnnouncedLength, response: OutgoingResponse, out: ResponseOutparam) -> Sent {
     let body = response.body().expect("the body is taken once");
     let output = body.write().expect("the stream is taken once");
-    let upload = request.consume().expect("the upload is taken once");
-    let input = upload.stream().expect("the stream is taken once");
+    let request_body = request.consume().expect("the body is taken once");
+    let input = request_body.stream().expect("the stream is taken once");
     ResponseOutparam::set(out, Ok(response));
     let mut bytes = 0;
     let end = loop {
@@ -170,12 +170,12 @@ fn echo(request: &IncomingRequest, length: AnnouncedLength, response: OutgoingRe
             finish(body)
         }
         StreamError::Closed => Some(CLIENT_GONE),
-        StreamError::LastOperationFailed(_) => Some("the upload broke off"),
+        StreamError::LastOperationFailed(_) => Some("the request's body broke off"),
     };
     (bytes, error)
 }
 
 /// Ends a body. Its stream must be dropped before.
 fn finish(body: OutgoingBody) -> Option<&'static str> {
-    OutgoingBody::finish(body, None).err().map(|_| "the body has another length than the head says")
+    OutgoingBody::finish(body, None).err().map(|_| "the body does not have the announced length")
 }

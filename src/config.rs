@@ -10,7 +10,7 @@ use std::time::Duration;
 use http::HeaderValue;
 
 use crate::host::Host;
-use crate::problem::quoted;
+use crate::problem::{invalid, quoted};
 
 /// A variable whose value becomes a `T`.
 pub struct Variable<T> {
@@ -26,7 +26,7 @@ pub struct Variable<T> {
 pub const VERSION: Variable<HeaderValue> = Variable {
     name: "version",
     default: "dev",
-    expected: "1 to 128 visible ASCII characters",
+    expected: "1 to 128 visible ASCII characters, such as v1.2",
     parse: |value| {
         if value.is_empty() || !is_visible(value, 128) {
             return None;
@@ -60,7 +60,7 @@ pub const LOG_FORMAT: Variable<Format> = Variable {
 pub const TRUSTED_HOPS: Variable<usize> = Variable {
     name: "trusted_hops",
     default: "1",
-    expected: "a whole number from 0 to 16",
+    expected: "a whole number from 0 to 16, such as 1",
     parse: |value| number(value, 16).map(|hops| hops as usize),
 };
 
@@ -69,7 +69,7 @@ pub const TRUSTED_HOPS: Variable<usize> = Variable {
 pub const HELLO_MAX_DELAY: Variable<Duration> = Variable {
     name: "hello_max_delay_ms",
     default: "2000",
-    expected: "a whole number from 0 to 10000",
+    expected: "a whole number from 0 to 10000, such as 2000",
     parse: |value| number(value, 10_000).map(Duration::from_millis),
 };
 
@@ -122,13 +122,13 @@ pub fn errors(host: &dyn Host) -> Vec<String> {
 }
 
 fn error(variable: &dyn AnyVariable, host: &dyn Host) -> Option<String> {
-    let found = match host.variable(variable.name()) {
-        Ok(None) => return None,
-        Ok(Some(value)) if variable.accepts(&value) => return None,
-        Ok(Some(value)) => format!("is {}", quoted(&value)),
-        Err(reason) => format!("cannot be read: {}", quoted(&reason)),
-    };
-    Some(format!("variable {} {found}; accepted is {}", variable.name(), variable.expected()))
+    let name = variable.name();
+    match host.variable(name) {
+        Ok(None) => None,
+        Ok(Some(value)) if variable.accepts(&value) => None,
+        Ok(Some(value)) => Some(invalid(&format!("variable {name}"), &value, variable.expected())),
+        Err(reason) => Some(format!("cannot read variable {name}: {}", quoted(&reason))),
+    }
 }
 
 /// A variable of any type.
@@ -176,7 +176,7 @@ const fn kubernetes_name(name: &'static str) -> Variable<String> {
         name,
         default: "",
         // Kubernetes names are DNS subdomains (RFC 1123): at most 253 characters. Any name is good on a laptop.
-        expected: "at most 253 visible ASCII characters",
+        expected: "at most 253 visible ASCII characters, such as node-1",
         parse: |value| is_visible(value, 253).then(|| value.to_owned()),
     }
 }

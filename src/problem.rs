@@ -13,7 +13,8 @@ pub struct Problem {
 }
 
 impl Problem {
-    /// A problem with this status. The detail says what was wrong and what was expected. The client and the log get it.
+    /// A problem with this status. The detail says what was wrong and what was expected. The client and the log get it, so it
+    /// must not contain what the log leaves out: queries and header values.
     pub fn new(status: StatusCode, detail: impl Into<String>) -> Self {
         Self { status, detail: detail.into() }
     }
@@ -35,6 +36,11 @@ impl From<Problem> for Outcome {
         let outcome = Self::new(status, "application/problem+json", Body::Text(document.into()));
         Self { error: Some(detail), ..outcome }
     }
+}
+
+/// The detail for a bad value. Where the list of good values is long, `expected` ends with an example: "such as …".
+pub fn invalid(what: &str, value: &str, expected: &str) -> String {
+    format!("invalid {what} {}: expected {expected}", quoted(value))
 }
 
 /// A value from outside, for a detail: in quotes, with control characters escaped, and cut if it is long.

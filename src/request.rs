@@ -4,7 +4,10 @@ use http::uri::PathAndQuery;
 use http::{HeaderName, Method, Request, Uri};
 
 use crate::headers::values;
-use crate::problem::{Problem, quoted};
+use crate::problem::{Problem, invalid};
+
+/// The number of names that [`http::HeaderMap`] can have. Hosts have lower limits.
+const NAME_LIMIT: usize = 24_576;
 
 /// The head of a request.
 #[derive(Debug)]
@@ -22,11 +25,11 @@ impl RequestHead {
         let mut head = Self { request: Request::new(()), rejection: None };
         match Method::from_bytes(method.as_bytes()) {
             Ok(method) => *head.request.method_mut() = method,
-            Err(_) => head.reject(format!("the method {} is no token (RFC 9110 §5.6.2)", quoted(method))),
+            Err(_) => head.reject(invalid("method", method, "a token (RFC 9110 §5.6.2), such as GET")),
         }
         match PathAndQuery::try_from(target) {
             Ok(target) => *head.request.uri_mut() = Uri::from(target),
-            Err(_) => head.reject(format!("{} is no request target (RFC 9112 §3.2)", quoted(target))),
+            Err(_) => head.reject(invalid("request target", target, "a path (RFC 9112 §3.2), such as /hello?user=ada")),
         }
         // Only saves time. If it fails, `add` fails too.
         let _ = head.request.headers_mut().try_reserve(headers.len());
@@ -40,9 +43,9 @@ impl RequestHead {
 
     fn add(&mut self, name: &str, value: Vec<u8>) -> Result<(), String> {
         let name = HeaderName::from_bytes(name.as_bytes())
-            .map_err(|_| format!("{} is no header field name (RFC 9110 §5.1)", quoted(name)))?;
+            .map_err(|_| invalid("header name", name, "a token (RFC 9110 §5.1), such as accept"))?;
         let value = values::parse(&name, value)?;
-        let full = |_| "too many header fields".to_owned();
+        let full = |_| format!("invalid number of headers: expected at most {NAME_LIMIT} different names");
         self.request.headers_mut().try_append(name, value).map(drop).map_err(full)
     }
 

@@ -96,7 +96,8 @@ fn other_method(method: &Method, methods: &[Method]) -> Outcome {
     let outcome = if method == Method::OPTIONS {
         Outcome::empty(StatusCode::NO_CONTENT)
     } else {
-        let detail = format!("the method is not for this path; accepted is {allow}");
+        // Without the method: the response to HEAD has the length of the response to GET.
+        let detail = format!("invalid method for this path: expected one of {allow}");
         Problem::new(StatusCode::METHOD_NOT_ALLOWED, detail).into()
     };
     outcome.header(ALLOW, HeaderValue::try_from(allow).expect("names of methods are a valid value"))
@@ -144,7 +145,7 @@ mod tests {
     fn a_405_and_the_response_to_options_say_what_is_allowed() {
         for (path, allow) in [("/healthz", "GET, HEAD, OPTIONS"), ("/echo", "POST, PUT, PATCH, OPTIONS")] {
             let other = send("DELETE", path, &[]);
-            let detail = format!("the method is not for this path; accepted is {allow}");
+            let detail = format!("invalid method for this path: expected one of {allow}");
             assert_eq!((other.field("allow"), other.detail(405)), (allow, detail));
             let options = send("OPTIONS", path, &[]);
             assert_eq!((options.status(), options.field("allow"), options.field("content-length")), (204, allow, ""));

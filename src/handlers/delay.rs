@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::StatusCode;
 
 use super::{Context, Result};
-use crate::problem::{Problem, quoted};
+use crate::problem::{Problem, invalid};
 use crate::response::Outcome;
 
 /// The longest delay: below the timeouts of common proxies. One delay occupies one instance.
@@ -15,8 +15,8 @@ const LIMIT: Duration = Duration::from_secs(10);
 pub fn handle(context: &Context) -> Result {
     let text = context.parameter;
     let Some(delay) = seconds(text) else {
-        let accepted = "accepted is a decimal number of seconds from 0 to 10, such as 2 or 0.25";
-        return Err(Problem::bad_request(format!("{} is no delay; {accepted}", quoted(text))));
+        let expected = "decimal seconds from 0 to 10, such as 2 or 0.25";
+        return Err(Problem::bad_request(invalid("delay", text, expected)));
     };
     Ok(Outcome::text(StatusCode::OK, format!("waited {text} s")).after(delay))
 }
@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn an_invalid_delay_is_rejected_at_once() {
+    fn an_invalid_delay_gets_400_at_once() {
         let huge = "9".repeat(60_000);
         let barely = format!("10.{}1", "0".repeat(60_000));
         let malformed = [
@@ -106,10 +106,8 @@ mod tests {
         for text in malformed.iter().chain(&too_long) {
             let response = get(&format!("/delay/{text}"));
             let detail = response.detail(400);
-            assert!(
-                detail
-                    .ends_with("is no delay; accepted is a decimal number of seconds from 0 to 10, such as 2 or 0.25")
-            );
+            assert!(detail.starts_with("invalid delay \""), "{detail}");
+            assert!(detail.ends_with("\": expected decimal seconds from 0 to 10, such as 2 or 0.25"), "{detail}");
             assert!(detail.len() < 200 && response.delay.is_zero(), "{detail}");
         }
     }

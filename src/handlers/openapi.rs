@@ -77,8 +77,8 @@ mod tests {
         for (path, target, status, detail) in [
             ("/readyz", "/readyz", "503", "log_level"),
             ("/hello", "/hello?user=%00", "400", "control characters"),
-            ("/delay/{seconds}", "/delay/x", "400", "no delay"),
-            ("/echo", "/echo", "405", "the method"),
+            ("/delay/{seconds}", "/delay/x", "400", "invalid delay"),
+            ("/echo", "/echo", "405", "invalid method"),
         ] {
             for method in ["GET", "HEAD"] {
                 let operation = &document()["paths"][path][method.to_lowercase()];

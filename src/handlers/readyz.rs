@@ -31,8 +31,8 @@ mod tests {
         let host = TestHost::with([("trusted_hops", "-1"), ("log_level", "loud")]);
         let response = host.get("/readyz");
         let expected = concat!(
-            r#"variable log_level is "loud"; accepted is error, warn, info or debug; "#,
-            r#"variable trusted_hops is "-1"; accepted is a whole number from 0 to 16"#
+            r#"invalid variable log_level "loud": expected error, warn, info or debug; "#,
+            r#"invalid variable trusted_hops "-1": expected a whole number from 0 to 16, such as 1"#
         );
         assert_eq!(response.detail(503), expected);
         assert_eq!(response.error.as_deref(), Some(expected));

@@ -3,7 +3,7 @@
 use http::StatusCode;
 
 use super::{Context, Result};
-use crate::problem::{Problem, quoted};
+use crate::problem::{Problem, invalid};
 use crate::response::Outcome;
 
 /// The status in the path. An error is a problem, as everywhere.
@@ -11,9 +11,7 @@ pub fn handle(context: &Context) -> Result {
     let code = context.parameter;
     let status = StatusCode::from_bytes(code.as_bytes()).ok().filter(|status| (200..600).contains(&status.as_u16()));
     let Some(status) = status else {
-        let detail =
-            format!("{} is no status that can be asked for; accepted is a whole number from 200 to 599", quoted(code));
-        return Err(Problem::bad_request(detail));
+        return Err(Problem::bad_request(invalid("status", code, "a whole number from 200 to 599, such as 404")));
     };
     if status.is_client_error() || status.is_server_error() {
         return Err(Problem::new(status, "the path asked for this status"));
@@ -64,13 +62,13 @@ mod tests {
     }
 
     #[test]
-    fn an_invalid_status_is_rejected() {
+    fn an_invalid_status_gets_400() {
         for code in
             ["", "0", "99", "100", "101", "199", "600", "999", "1000", "-1", "+200", "20", "0200", "2e2", "NaN", "OK"]
         {
             let detail = get(&format!("/status/{code}")).detail(400);
-            let expected = "is no status that can be asked for; accepted is a whole number from 200 to 599";
-            assert_eq!(detail, format!("\"{code}\" {expected}"));
+            let expected = "a whole number from 200 to 599, such as 404";
+            assert_eq!(detail, format!("invalid status \"{code}\": expected {expected}"));
         }
         assert!(get(&format!("/status/{}", "2".repeat(60_000))).detail(400).len() < 200);
     }
