@@ -10,17 +10,9 @@ use std::time::Duration;
 use http::HeaderValue;
 
 use crate::host::Host;
-use crate::problem::{invalid, quoted};
+use variable::{AnyVariable, Variable};
 
-/// A variable whose value becomes a `T`.
-pub struct Variable<T> {
-    /// The name in `spin.toml`. The environment variable is `SPIN_VARIABLE_` and the name in capitals.
-    pub name: &'static str,
-    /// The value if nobody set one, or a bad one.
-    pub default: &'static str,
-    expected: &'static str,
-    parse: fn(&str) -> Option<T>,
-}
+mod variable;
 
 /// The value of the response header `version`. A deployment sets it. `dev` says that none did.
 pub const VERSION: Variable<HeaderValue> = Variable {
@@ -118,57 +110,7 @@ pub enum Format {
 
 /// What is wrong with the variables: one text for each bad value.
 pub fn errors(host: &dyn Host) -> Vec<String> {
-    ALL.iter().filter_map(|variable| error(*variable, host)).collect()
-}
-
-fn error(variable: &dyn AnyVariable, host: &dyn Host) -> Option<String> {
-    let name = variable.name();
-    match host.variable(name) {
-        Ok(None) => None,
-        Ok(Some(value)) if variable.accepts(&value) => None,
-        Ok(Some(value)) => Some(invalid(&format!("variable {name}"), &value, variable.expected())),
-        Err(reason) => Some(format!("cannot read variable {name}: {}", quoted(&reason))),
-    }
-}
-
-/// A variable of any type.
-trait AnyVariable {
-    fn name(&self) -> &'static str;
-    fn expected(&self) -> &'static str;
-    fn accepts(&self, value: &str) -> bool;
-    #[cfg(test)]
-    fn default(&self) -> &'static str;
-}
-
-impl<T> AnyVariable for Variable<T> {
-    fn name(&self) -> &'static str {
-        self.name
-    }
-
-    fn expected(&self) -> &'static str {
-        self.expected
-    }
-
-    fn accepts(&self, value: &str) -> bool {
-        (self.parse)(value).is_some()
-    }
-
-    #[cfg(test)]
-    fn default(&self) -> &'static str {
-        self.default
-    }
-}
-
-impl<T> Variable<T> {
-    /// The value, or the default if the value is bad or missing.
-    pub fn read(&self, host: &dyn Host) -> T {
-        let value = host.variable(self.name).ok().flatten();
-        value.and_then(|value| (self.parse)(&value)).unwrap_or_else(|| self.default_value())
-    }
-
-    fn default_value(&self) -> T {
-        (self.parse)(self.default).expect("a test parses each default")
-    }
+    ALL.iter().filter_map(|variable| variable::error(*variable, host)).collect()
 }
 
 const fn kubernetes_name(name: &'static str) -> Variable<String> {

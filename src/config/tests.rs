@@ -12,7 +12,7 @@ pub(crate) fn names() -> impl Iterator<Item = &'static str> {
 
 #[test]
 fn each_variable_accepts_its_default_and_may_be_missing() {
-    assert_eq!(errors(&TestHost::with(ALL.iter().map(|it| (it.name(), it.default())))), [""; 0]);
+    assert_eq!(errors(&TestHost::with(ALL.iter().map(|variable| (variable.name(), variable.default())))), [""; 0]);
     assert_eq!(errors(&TestHost::default()), [""; 0]);
 }
 
@@ -97,9 +97,8 @@ fn spin_toml_declares_these_variables_with_these_defaults() {
     let declared = manifest["variables"].as_table().unwrap();
     let passed_on = manifest["component"]["httpserver"]["variables"].as_table().unwrap();
     assert_eq!((declared.len(), passed_on.len()), (ALL.len(), ALL.len()));
-    for variable in ALL {
-        let name = variable.name();
-        assert_eq!(declared[name]["default"].as_str(), Some(variable.default()), "{name}");
+    for (name, default) in ALL.iter().map(|variable| (variable.name(), variable.default())) {
+        assert_eq!(declared[name]["default"].as_str(), Some(default), "{name}");
         assert_eq!(passed_on[name].as_str(), Some(format!("{{{{ {name} }}}}").as_str()));
     }
 }

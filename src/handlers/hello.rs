@@ -60,8 +60,8 @@ fn user(query: &str) -> std::result::Result<Option<String>, String> {
 
 /// Decodes a name or a value: `+` is a space, `%` and two hexadecimal digits are a byte of UTF-8.
 ///
-/// The crate `form_urlencoded` accepts malformed input (`%zz`, bytes that are not UTF-8), which this server reports. So these
-/// 15 lines would stay.
+/// It is not the crate `form_urlencoded`, because that accepts malformed input (`%zz`, or bytes that are not UTF-8). Here such
+/// input is an error.
 fn decode(text: &str) -> std::result::Result<String, String> {
     let malformed = "invalid query: expected UTF-8 with two hexadecimal digits after each %, such as user=Zo%C3%AB";
     let mut decoded = Vec::with_capacity(text.len());

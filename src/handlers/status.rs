@@ -18,7 +18,7 @@ pub fn handle(context: &Context) -> Result {
     }
     Ok(match status {
         StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED => Outcome::empty(status),
-        // It has a body of length 0, other than those (RFC 9110 §15.3.6).
+        // Unlike those two it has a body, of length 0 (RFC 9110 §15.3.6).
         StatusCode::RESET_CONTENT => Outcome::text(status, ""),
         _ => Outcome::text(status, status.to_string()),
     })

@@ -1,7 +1,5 @@
 //! The access log: one line for each request, in one write.
 
-use std::fmt::Display;
-use std::ops::Deref;
 use std::time::Duration;
 
 use http::header::USER_AGENT;
@@ -10,9 +8,12 @@ use http::{Request, StatusCode};
 use crate::config::{self, Format, Level};
 use crate::headers::client_ip;
 use crate::host::Host;
-use crate::json::{self, Object};
+use crate::json;
 use crate::response::Outcome;
 use crate::timestamp;
+use line::Value;
+
+mod line;
 
 /// The entry of a request whose response is not sent yet.
 #[derive(Debug)]
@@ -91,8 +92,8 @@ impl Entry {
             members.push(("error", Value::Text(error)));
         }
         let mut line = match self.format {
-            Format::Json => json_line(&members),
-            Format::Text => text_line(&members),
+            Format::Json => line::json(&members),
+            Format::Text => line::text(&members),
         };
         line.push('\n');
         line
@@ -107,55 +108,6 @@ fn level(path: &str, status: StatusCode) -> Level {
     } else {
         Level::Info
     }
-}
-
-/// The value of one member of a line.
-enum Value<'a> {
-    Text(&'a str),
-    Number(&'a dyn Display),
-    Absent,
-}
-
-impl<'a> Value<'a> {
-    fn new(text: &'a Option<impl Deref<Target = str>>) -> Self {
-        text.as_deref().map_or(Self::Absent, Self::Text)
-    }
-}
-
-fn json_line(members: &[(&str, Value)]) -> String {
-    let add = |object: Object, (name, value): &(&str, Value)| match value {
-        Value::Text(text) => object.string(name, text),
-        Value::Number(number) => object.raw(name, number),
-        Value::Absent => object.raw(name, "null"),
-    };
-    members.iter().fold(Object::default(), add).finish()
-}
-
-fn text_line(members: &[(&str, Value)]) -> String {
-    let mut line = String::new();
-    for (name, value) in members {
-        if !line.is_empty() {
-            line.push(' ');
-        }
-        if !matches!(*name, "time" | "level" | "method" | "path" | "status") {
-            line.push_str(name);
-            line.push('=');
-        }
-        match value {
-            Value::Text(text) if *name == "level" => line.push_str(&text.to_ascii_uppercase()),
-            Value::Text(text) if needs_no_quotes(text) => line.push_str(text),
-            Value::Text(text) => json::push_string(&mut line, text),
-            Value::Number(number) => json::push_display(&mut line, number),
-            Value::Absent => line.push('-'),
-        }
-    }
-    line
-}
-
-/// Whether a reader can tell where a text without quotes ends, and that it is not an absent value.
-fn needs_no_quotes(text: &str) -> bool {
-    let plain = |character: char| character.is_ascii_graphic() && !matches!(character, '"' | '\\' | '=');
-    !text.is_empty() && text != "-" && text.chars().all(plain)
 }
 
 #[cfg(test)]
