@@ -1,10 +1,11 @@
-//! Which request header fields come back as response header fields.
+//! Which request headers come back as response headers.
 
-use crate::middleware::header_values;
 use http::header::{CONNECTION, HeaderMap, HeaderName, HeaderValue};
 
-/// Copies what may be echoed; the values of one name become one, joined with `, `.
-pub fn echo(request: &HeaderMap, response: &mut HeaderMap) {
+use super::values;
+
+/// Copies the headers that may come back. Several values of one name become one, joined with `, `.
+pub fn echo_headers(request: &HeaderMap, response: &mut HeaderMap) {
     response.reserve(request.keys_len());
     for name in request.keys() {
         if !is_withheld(name.as_str()) && !is_nominated(request, name) {
@@ -13,23 +14,23 @@ pub fn echo(request: &HeaderMap, response: &mut HeaderMap) {
     }
 }
 
-/// Fields between two neighbours, not between client and server (RFC 9110 §7.6.1); `proxy-*` are too.
+/// Headers for one connection, not for client and server (RFC 9110 §7.6.1). Headers that begin with `proxy-` are others.
 const HOP_BY_HOP: [&str; 7] =
     ["connection", "http2-settings", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"];
 
-/// Fields that describe the body of the request, and would lie about that of the response.
+/// Headers that describe the request's body. They would be wrong for the response's body.
 const REPRESENTATION: [&str; 4] = ["content-encoding", "content-length", "content-range", "content-type"];
 
-/// Fields that only the server itself may send, and `expect`, which means nothing in a response.
-const SERVERS_OWN: [&str; 6] = ["date", "expect", "host", "server", "set-cookie", "version"];
+/// Headers that only the server may set, and `expect`, which has no meaning in a response.
+const SERVER: [&str; 6] = ["date", "expect", "host", "server", "set-cookie", "version"];
 
 fn is_withheld(name: &str) -> bool {
-    let lists: [&[&str]; 3] = [&HOP_BY_HOP, &REPRESENTATION, &SERVERS_OWN];
-    // `spin-*` is what the runtime adds to a request.
+    let lists: [&[&str]; 3] = [&HOP_BY_HOP, &REPRESENTATION, &SERVER];
+    // The runtime adds `spin-*` to a request.
     lists.iter().any(|list| list.contains(&name)) || name.starts_with("proxy-") || name.starts_with("spin-")
 }
 
-/// Whether `connection` names the field, which makes it hop-by-hop (RFC 9110 §7.6.1).
+/// Whether `connection` names the header. Then it is for one connection (RFC 9110 §7.6.1).
 fn is_nominated(request: &HeaderMap, name: &HeaderName) -> bool {
     let is_name = |option: &[u8]| option.trim_ascii().eq_ignore_ascii_case(name.as_str().as_bytes());
     request.get_all(CONNECTION).iter().any(|options| options.as_bytes().split(|byte| *byte == b',').any(is_name))
@@ -38,11 +39,11 @@ fn is_nominated(request: &HeaderMap, name: &HeaderName) -> bool {
 fn joined(headers: &HeaderMap, name: &HeaderName) -> HeaderValue {
     let mut values = headers.get_all(name).iter();
     match (values.next(), values.next()) {
-        // Nearly always: the value is shared, not copied.
+        // The usual case. It shares the value and copies nothing.
         (Some(value), None) => value.clone(),
         _ => {
-            let values: Vec<_> = header_values::texts(headers, name).collect();
-            HeaderValue::try_from(values.join(", ")).expect("values joined are a value")
+            let values: Vec<_> = values::texts(headers, name).collect();
+            HeaderValue::try_from(values.join(", ")).expect("joined values are a valid value")
         }
     }
 }
@@ -50,11 +51,11 @@ fn joined(headers: &HeaderMap, name: &HeaderName) -> HeaderValue {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::headers;
+    use crate::testing::header_map;
 
     fn echoed(request: &[(&str, &str)]) -> Vec<(String, String)> {
         let mut response = HeaderMap::new();
-        echo(&headers(request), &mut response);
+        echo_headers(&header_map(request), &mut response);
         let text = |value: &HeaderValue| String::from_utf8(value.as_bytes().to_vec()).unwrap();
         let mut fields: Vec<_> = response.iter().map(|(name, value)| (name.to_string(), text(value))).collect();
         fields.sort();
@@ -66,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn ordinary_fields_come_back() {
+    fn ordinary_headers_come_back() {
         let ordinary = [("accept", "*/*"), ("cookie", "a=b"), ("user-agent", "é/1"), ("x-forwarded-for", "1.2.3.4")];
         assert_eq!(echoed(&ordinary), fields(&ordinary));
     }
@@ -78,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn withheld_fields_do_not_come_back_whatever_their_case() {
+    fn withheld_headers_do_not_come_back_in_any_case() {
         let withheld = "connection http2-settings keep-alive te trailer transfer-encoding upgrade \
             proxy-authenticate proxy-authorization proxy-connection proxy-anything \
             content-encoding content-length content-range content-type \
@@ -91,14 +92,14 @@ mod tests {
     }
 
     #[test]
-    fn names_that_only_look_like_withheld_ones_come_back() {
+    fn headers_with_similar_names_come_back() {
         for name in ["connections", "content-language", "x-version", "x-spin-a", "ted", "trailers", "server-timing"] {
             assert_eq!(echoed(&[(name, "v")]), fields(&[(name, "v")]));
         }
     }
 
     #[test]
-    fn fields_that_connection_names_do_not_come_back() {
+    fn headers_that_connection_names_do_not_come_back() {
         let request = [
             ("connection", "close, X-Secret"),
             ("x-secret", "1"),
