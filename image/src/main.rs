@@ -1,10 +1,14 @@
 //! `cargo xtask image`: this repository's image as an archive, and into a registry.
 
+mod arguments;
+
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Result;
-use clap::Parser;
+use arguments::Arguments;
+use clap::error::ErrorKind;
+use clap::{CommandFactory, Parser};
 use httpserver_image::image::Built;
 use httpserver_image::product::{self, Provenance};
 use httpserver_image::{archive, registry};
@@ -18,21 +22,8 @@ struct Cli {
     #[arg(long, default_value = ".", hide = true)]
     root: PathBuf,
 
-    /// The archive to write
-    #[arg(short, long, value_name = "FILE", default_value = "target/httpserver.oci.tar")]
-    output: PathBuf,
-
-    /// What an import of the archive calls the image
-    #[arg(long, value_name = "NAME:TAG", default_value = concat!("localhost/httpserver:", env!("CARGO_PKG_VERSION")))]
-    name: Reference,
-
-    /// Push the image under this name, too, as the user of the Docker configuration file
-    #[arg(long, value_name = "REGISTRY/NAME:TAG")]
-    push: Option<Reference>,
-
-    /// The address of the sources, for the image's labels [default: the checkout's origin, if it is a https address]
-    #[arg(long, value_name = "URL")]
-    source: Option<String>,
+    #[command(flatten)]
+    arguments: Arguments,
 }
 
 fn main() -> ExitCode {
@@ -46,17 +37,26 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: Cli) -> Result<()> {
-    let named = cli.push.as_ref().unwrap_or(&cli.name);
-    let version = named.tag().unwrap_or(env!("CARGO_PKG_VERSION")).to_owned();
-    let provenance = Provenance::of_checkout(&cli.root, version, cli.source);
+    let Arguments { output, name, push, source } = cli.arguments;
+    let name = reference("--name", &name);
+    let push = push.map(|push| reference("--push", &push));
+    let version = push.as_ref().unwrap_or(&name).tag().unwrap_or(env!("CARGO_PKG_VERSION")).to_owned();
+    let provenance = Provenance::of_checkout(&cli.root, version, source);
     let image = product::image(&cli.root, provenance)?.build()?;
-    let output = cli.root.join(&cli.output);
-    archive::write(&image, &cli.name.whole(), &output)?;
-    describe(&image, &cli.output);
-    if let Some(reference) = cli.push {
+    archive::write(&image, &name.whole(), &cli.root.join(&output))?;
+    describe(&image, &output);
+    if let Some(reference) = push {
         println!("pushed {}", registry::push(&image, &reference)?);
     }
     Ok(())
+}
+
+/// The name of an image, or the end of this program with what is wrong.
+fn reference(flag: &str, text: &str) -> Reference {
+    text.parse().unwrap_or_else(|error| {
+        let message = format!("invalid value '{text}' for '{flag}': {error}");
+        Cli::command().error(ErrorKind::ValueValidation, message).exit()
+    })
 }
 
 fn describe(image: &Built, output: &Path) {

@@ -1,18 +1,14 @@
 //! `cargo xtask build`: the component, at the one path that `spin.toml` names.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::fs;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use xtask_runner::Runner;
 
-use crate::{
-    runner::Runner,
-    shim,
-    toolchain::{Flavour, TARGET, Toolchain, musl::Musl},
-    workspace,
-};
+use crate::toolchain::musl::Musl;
+use crate::toolchain::{Flavour, TARGET, Toolchain};
+use crate::{shim, workspace};
 
 /// The package of the component.
 const COMPONENT: &str = "httpserver";
@@ -47,9 +43,9 @@ pub fn test_guest(runner: &mut Runner, toolchain: &Toolchain) -> Result<PathBuf>
     package(runner, toolchain, Flavour::Stable, "test-guest")
 }
 
-/// Builds the embedded runtime's binary for this machine.
+/// Builds the runtime's program for this machine.
 pub fn runtime(runner: &mut Runner) -> Result<PathBuf> {
-    let mut cargo = workspace::host_cargo("build", &[workspace::RUNTIME]);
+    let mut cargo = workspace::native_cargo("build", &[workspace::RUNTIME]);
     runner.run("building the runtime", "first time about 5 min", cargo.args(["--bin", "httpserver"]))?;
     Ok(workspace::target().join("host/httpserver"))
 }
@@ -63,19 +59,12 @@ pub fn static_programs(runner: &mut Runner) -> Result<Musl> {
     Ok(musl)
 }
 
-/// Builds the program that makes images.
-pub fn image_tool(runner: &mut Runner) -> Result<PathBuf> {
-    let mut cargo = workspace::host_cargo("build", &[workspace::IMAGE_TOOL]);
-    runner.run("building the program that makes images", "first time about 2 min", &mut cargo)?;
-    Ok(workspace::target().join("host").join(workspace::IMAGE_TOOL))
-}
-
-/// Builds the program that installs the shim on a node.
-pub fn installer(runner: &mut Runner) -> Result<PathBuf> {
-    // Selected with the others, so that it shares what it is built from with their tests.
-    let mut cargo = workspace::host_cargo("build", workspace::PLAIN);
-    runner.run("building the installer", "", cargo.args(["--bin", workspace::INSTALLER]))?;
-    Ok(workspace::target().join("host").join(workspace::INSTALLER))
+/// Builds a program for this machine that is called like its package.
+pub fn native(runner: &mut Runner, program: &str) -> Result<PathBuf> {
+    let mut cargo = workspace::native_cargo("build", workspace::NATIVE);
+    let hint = if program == workspace::IMAGE_TOOL { "first time about 1 min" } else { "" };
+    runner.run(&format!("building {program}"), hint, cargo.args(["--bin", program]))?;
+    Ok(workspace::target().join("host").join(program))
 }
 
 /// Builds the Go server that the component is measured beside: one static program.

@@ -4,8 +4,8 @@ use std::ffi::OsString;
 
 use anyhow::Result;
 use clap::Args;
+use xtask_runner::Runner;
 
-use crate::runner::Runner;
 use crate::test::{self, Summary};
 use crate::toolchain::{Flavour, Toolchain};
 use crate::tools::{BUSYBOX, STRACE};
@@ -34,13 +34,12 @@ pub struct Arguments {
 pub fn run(runner: &mut Runner, arguments: &Arguments) -> Result<()> {
     let (toolchain, flavour) = Toolchain::best(runner)?;
     let component = build::component(runner, &toolchain, flavour)?;
-    let image_tool = build::image_tool(runner)?;
+    let image_tool = build::native(runner, workspace::IMAGE_TOOL)?;
     let archive = workspace::target().join("e2e.oci.tar");
     let mut image = workspace::command(image_tool);
     runner.run("making the image", "", image.args(["--name", IMAGE, "--output"]).arg(&archive))?;
     let shim = shim::build(runner)?;
-    let mut cargo = workspace::host_cargo("build", workspace::PLAIN);
-    runner.run("building the end-to-end tests", "", cargo.args(["--bin", workspace::END_TO_END]))?;
+    let program = build::native(runner, workspace::END_TO_END)?;
     let stable = Toolchain::find(runner, Flavour::Stable)?;
     let mut named = test::tools(runner)?;
     named.push(("HTTPSERVER_COMPONENT".to_owned(), component));
@@ -51,9 +50,9 @@ pub fn run(runner: &mut Runner, arguments: &Arguments) -> Result<()> {
         named.push((tool.variable(), tool.path(runner)?));
     }
     named.push(("HTTPSERVER_IMAGE_ARCHIVE".to_owned(), archive));
-    cluster::tools(runner)?;
+    cluster::build_tools(runner)?;
 
-    let mut tests = workspace::command(workspace::target().join("host").join(workspace::END_TO_END));
+    let mut tests = workspace::command(program);
     tests.envs(named);
     for (name, wanted) in [("HTTPSERVER_E2E_LONG", arguments.long), ("HTTPSERVER_E2E_KEEP", arguments.keep)] {
         if wanted {

@@ -1,8 +1,9 @@
 //! `cargo xtask fmt`: rustfmt over the workspace, and rumdl over the documents.
 
 use anyhow::{Result, anyhow};
+use xtask_runner::Runner;
 
-use crate::{runner::Runner, tools, workspace};
+use crate::{tools, workspace};
 
 /// Formats sources and documents; with `check` only says where they are not formatted.
 pub fn run(runner: &mut Runner, check: bool) -> Result<()> {

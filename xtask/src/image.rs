@@ -1,18 +1,22 @@
 //! `cargo xtask image`: builds the component, then makes its image.
 
+#[path = "../../image/src/arguments.rs"]
+mod arguments;
+
 use std::ffi::OsString;
+use std::os::unix::process::CommandExt;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
+use xtask_runner::Runner;
 
-use crate::{build, runner::Runner, toolchain::Toolchain, workspace};
+use crate::toolchain::Toolchain;
+use crate::{build, workspace};
+pub use arguments::Arguments;
 
-/// Builds the component and the program that makes images, and lets that one do the rest with `arguments`.
-pub fn run(runner: &mut Runner, arguments: &[OsString]) -> Result<()> {
-    let program = build::image_tool(runner)?;
-    // A question is not worth a build.
-    if !arguments.iter().any(|argument| argument == "--help" || argument == "-h") {
-        let (toolchain, flavour) = Toolchain::best(runner)?;
-        build::component(runner, &toolchain, flavour)?;
-    }
-    runner.run_streaming("image", workspace::command(program).args(arguments), |_| ())
+/// Builds the component and the program that makes images, which does the rest; `words` are the arguments as they were typed.
+pub fn run(runner: &mut Runner, words: &[OsString]) -> Result<()> {
+    let program = build::native(runner, workspace::IMAGE_TOOL)?;
+    let (toolchain, flavour) = Toolchain::best(runner)?;
+    build::component(runner, &toolchain, flavour)?;
+    Err(workspace::command(program).args(words).exec()).context("cannot run the program that makes images")
 }

@@ -1,27 +1,29 @@
 //! `cargo xtask lint`: everything that reads the sources without running them.
 
 use anyhow::Result;
+use xtask_runner::Runner;
 
-use crate::{
-    fmt,
-    runner::Runner,
-    shim,
-    toolchain::{Flavour, Toolchain},
-    tools, workspace,
-};
+use crate::toolchain::{Flavour, Toolchain};
+use crate::{fmt, shim, tools, workspace};
 
-/// Format, clippy for the host and for Wasm, documentation, and what the dependencies bring along.
+/// Format, clippy for this machine and for Wasm, documentation, and what the dependencies bring along.
 pub fn run(runner: &mut Runner) -> Result<()> {
     fmt::run(runner, true)?;
     shim::prerequisites(runner)?;
-    for packages in workspace::WITHOUT_WASMTIME.iter().chain([&workspace::WITH_WASMTIME]) {
-        let mut cargo = workspace::host_cargo("clippy", packages);
+    for (packages, what) in
+        [(workspace::NATIVE, "everything without wasmtime"), (workspace::WITH_WASMTIME, "runtime and shim")]
+    {
+        let mut cargo = workspace::native_cargo("clippy", packages);
         cargo.args(["--all-targets", "--", "-Dwarnings"]);
-        runner.run(&format!("clippy: {}", packages.join(", ")), "", &mut cargo)?;
-        let mut cargo = workspace::host_cargo("doc", packages);
+        runner.run(&format!("clippy: {what}"), "", &mut cargo)?;
+        let mut cargo = workspace::native_cargo("doc", packages);
         cargo.arg("--no-deps").env("RUSTDOCFLAGS", "-Dwarnings");
-        runner.run(&format!("documentation: {}", packages.join(", ")), "", &mut cargo)?;
+        runner.run(&format!("documentation: {what}"), "", &mut cargo)?;
     }
+    let mut cargo = workspace::native_cargo("clippy", workspace::NATIVE);
+    // `--all-targets` leaves out what `cargo test` runs by name only.
+    cargo.args(["--test", "e2e", "--", "-Dwarnings"]);
+    runner.run("clippy: the end-to-end tests", "", &mut cargo)?;
     wasm(runner)?;
     dependencies(runner)
 }

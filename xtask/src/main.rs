@@ -9,7 +9,6 @@ mod forward;
 mod image;
 mod lint;
 mod manifests;
-mod runner;
 mod setup;
 mod shim;
 mod test;
@@ -19,11 +18,13 @@ mod up;
 mod vm;
 mod workspace;
 
-use std::{ffi::OsString, process::ExitCode};
+use std::ffi::OsString;
+use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use xtask_runner::Runner;
 
-use crate::{runner::Runner, toolchain::Flavour};
+use crate::toolchain::Flavour;
 
 #[derive(Parser)]
 #[command(bin_name = "cargo xtask", about = "Builds, runs, tests and checks httpserver")]
@@ -51,12 +52,7 @@ enum Command {
         flavour: Option<Flavour>,
     },
     /// Make the image, for linux/amd64 and linux/arm64: target/httpserver.oci.tar; --push puts it into a registry
-    #[command(disable_help_flag = true)]
-    Image {
-        /// Of the program that makes it; --help lists them
-        #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGUMENTS")]
-        arguments: Vec<OsString>,
-    },
+    Image(image::Arguments),
     /// Render an overlay of manifests/, for `kubectl apply -f -`
     Manifests(manifests::Arguments),
     /// Build everything and run all tests
@@ -104,16 +100,16 @@ fn main() -> ExitCode {
     let words = forward::words(command.find_subcommand(name).expect("it was parsed"), matches);
     let mut runner = Runner::new(cli.verbose);
     let done = match cli.command {
-        Command::Cluster { action } => cluster::run(&mut runner, action),
+        Command::Cluster { action } => cluster::run(&mut runner, &action, &words),
         Command::Up { arguments } => up::run(&mut runner, &arguments),
         Command::Build { flavour } => build::run(&mut runner, flavour),
-        Command::Image { arguments } => image::run(&mut runner, &arguments),
-        Command::Manifests(arguments) => manifests::run(&mut runner, &arguments),
+        Command::Image(_) => image::run(&mut runner, &words),
+        Command::Manifests(_) => manifests::run(&mut runner, &words),
         Command::Test { url: Some(url), arguments } => test::against(&mut runner, &url, &arguments),
         Command::Test { url: None, arguments } => test::run(&mut runner, &arguments),
         Command::Shim(arguments) => shim::run(&mut runner, &arguments, &words),
         Command::E2e(arguments) => e2e::run(&mut runner, &arguments),
-        Command::Vm { action } => vm::run(&mut runner, action),
+        Command::Vm { action } => vm::run(&mut runner, &action),
         Command::Setup => setup::run(&mut runner),
         Command::Fmt { check } => fmt::run(&mut runner, check),
         Command::Lint => lint::run(&mut runner),

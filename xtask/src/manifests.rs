@@ -1,72 +1,25 @@
-//! `cargo xtask manifests`: an overlay, rendered for an image, a version and a host.
+//! `cargo xtask manifests`: an overlay, rendered for an image, a version and a hostname. A program of its own does that, because
+//! it needs more crates than this one.
 
+#[path = "../manifests/src/arguments.rs"]
 mod arguments;
 
-use std::{
-    fs,
-    io::{self, Write},
-    path::{Path, PathBuf},
-    process,
-};
+use std::env;
+use std::ffi::OsString;
+use std::os::unix::process::CommandExt;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result};
+use xtask_runner::Runner;
 
-use crate::{runner::Runner, tools, workspace};
+use crate::{build, tools, workspace};
 pub use arguments::Arguments;
 
-/// Renders to standard output, or to a file; in case of an error to neither.
-pub fn run(runner: &mut Runner, arguments: &Arguments) -> Result<()> {
-    let overlay = overlay(&arguments.overlay)?;
-    let version = arguments.version()?;
-    let kustomization = arguments.kustomization(&format!("../../../{overlay}"), version);
-    let folder = Scratch::new(workspace::target().join("manifests").join(process::id().to_string()))?;
-    let (input, rendered) = (folder.0.join("kustomization.yaml"), folder.0.join("rendered.yaml"));
-    fs::write(&input, kustomization).with_context(|| format!("cannot write {}", input.display()))?;
-    let mut kustomize = workspace::command(tools::KUSTOMIZE.path(runner)?);
-    kustomize.arg("build").arg(&folder.0).arg("--output").arg(&rendered);
-    runner.run(&format!("rendering {overlay}"), "", &mut kustomize)?;
-
-    let rendered = fs::read(rendered)?;
-    if let Some(host) = &arguments.host {
-        let used = String::from_utf8_lossy(&rendered).contains(host.as_str());
-        ensure!(used, "--host {host}: {overlay} has neither an Ingress nor an HTTPRoute that could have a host");
-    }
-    match &arguments.output {
-        Some(path) => fs::write(path, rendered).with_context(|| format!("cannot write {}", path.display())),
-        None => io::stdout().write_all(&rendered).context("cannot write to standard output"),
-    }
-}
-
-/// The overlay's folder, relative to the root of this checkout.
-fn overlay(name: &str) -> Result<String> {
-    const FOLDER: &str = "manifests/overlays";
-    let folder = workspace::root().join(FOLDER);
-    let entries = fs::read_dir(&folder).with_context(|| format!("cannot read {}", folder.display()))?;
-    let mut names = entries
-        .map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()))
-        .collect::<io::Result<Vec<_>>>()
-        .with_context(|| format!("cannot read {}", folder.display()))?;
-    names.sort();
-    if !names.iter().any(|known| known == name) {
-        bail!("{name:?} is no overlay; expected is one of {FOLDER}: {}", names.join(", "));
-    }
-    Ok(format!("{FOLDER}/{name}"))
-}
-
-/// A folder for one rendering, in `target/`: what a kustomization refers to must have a relative path.
-struct Scratch(PathBuf);
-
-impl Scratch {
-    fn new(path: PathBuf) -> Result<Self> {
-        fs::create_dir_all(&path).with_context(|| format!("cannot make {}", path.display()))?;
-        Ok(Self(path))
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-        // Only if no other rendering is going on.
-        let _ = fs::remove_dir(self.0.parent().unwrap_or(Path::new("")));
-    }
+/// Builds the program and becomes it; `words` are the arguments as they were typed.
+pub fn run(runner: &mut Runner, words: &[OsString]) -> Result<()> {
+    let mut program = workspace::command(build::native(runner, workspace::MANIFESTS)?);
+    // `--output` names a file as seen from here.
+    program.current_dir(env::current_dir().context("there is no current folder")?);
+    program.arg("--root").arg(workspace::root()).arg("--kustomize").arg(tools::KUSTOMIZE.path(runner)?);
+    program.args(runner.is_verbose().then_some("--verbose")).args(words);
+    Err(program.exec()).context("cannot run the program that renders manifests")
 }

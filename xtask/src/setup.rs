@@ -1,12 +1,10 @@
 //! `cargo xtask setup`: what the other commands need, installed once, at pinned versions.
 
 use anyhow::Result;
+use xtask_runner::Runner;
 
-use crate::{
-    runner::Runner,
-    toolchain::{Flavour, Toolchain},
-    tools,
-};
+use crate::toolchain::{Flavour, Toolchain};
+use crate::tools;
 
 /// Installs the Wasm toolchain and the pinned tools, where they are not there yet.
 pub fn run(runner: &mut Runner) -> Result<()> {

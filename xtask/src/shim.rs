@@ -9,9 +9,8 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
+use xtask_runner::{Runner, apt};
 
-use crate::runner::Runner;
-use crate::toolchain::debian;
 use crate::{build, workspace};
 
 pub use arguments::Arguments;
@@ -28,7 +27,7 @@ pub fn run(runner: &mut Runner, arguments: &Arguments, words: &[OsString]) -> Re
     if !arguments.install && !arguments.uninstall {
         return Ok(());
     }
-    let mut installer = workspace::command(build::installer(runner)?);
+    let mut installer = workspace::command(build::native(runner, workspace::INSTALLER)?);
     installer.args(words);
     if let Some(binary) = binary {
         installer.arg("--shim").arg(binary);
@@ -42,7 +41,7 @@ pub fn prerequisites(runner: &mut Runner) -> Result<()> {
     if protoc.is_ok_and(|output| output.status.success()) {
         return Ok(());
     }
-    debian::install(runner, &PACKAGES, "the shim needs protoc, which is not here")
+    apt::install(runner, &PACKAGES, "the shim needs protoc, which is not here")
 }
 
 /// Builds the shim's binary, what it needs installed first.

@@ -2,23 +2,17 @@
 
 mod summary;
 
-use std::{
-    env,
-    ffi::{OsStr, OsString},
-    fs,
-    path::PathBuf,
-    process::Command,
-};
+use std::ffi::{OsStr, OsString};
+use std::path::PathBuf;
+use std::process::Command;
+use std::{env, fs};
 
 use anyhow::{Context, Result, ensure};
+use xtask_runner::{Runner, apt, seconds};
 
-use crate::{
-    build,
-    runner::{Runner, seconds},
-    toolchain::{Flavour, Toolchain, debian},
-    tools::TEST_TOOLS,
-    workspace,
-};
+use crate::toolchain::{Flavour, Toolchain};
+use crate::tools::TEST_TOOLS;
+use crate::{build, workspace};
 pub use summary::Summary;
 
 /// Runs all tests on every host there is; `arguments` are for the test binaries.
@@ -34,18 +28,19 @@ pub fn run(runner: &mut Runner, arguments: &[OsString]) -> Result<()> {
     ];
     let tools = tools(runner)?;
     let selections = || {
-        let native =
-            workspace::WITHOUT_WASMTIME.iter().map(|packages| (*packages, workspace::host_cargo("test", packages)));
-        native.chain([(workspace::WITH_WASMTIME, programs.cargo("test", workspace::WITH_WASMTIME))])
+        [
+            ("everything without wasmtime", workspace::native_cargo("test", workspace::NATIVE)),
+            ("runtime and shim", programs.cargo("test", workspace::WITH_WASMTIME)),
+        ]
     };
-    for (packages, mut cargo) in selections() {
-        runner.run(&format!("building the tests of {}", packages.join(", ")), "", cargo.arg("--no-run"))?;
+    for (what, mut cargo) in selections() {
+        runner.run(&format!("building the tests of {what}"), "", cargo.arg("--no-run"))?;
     }
 
     let temporary = Temporary::new(workspace::target().join("test-tmp"))?;
     let mut summary = Summary::default();
     let mut failures = Vec::new();
-    for (packages, mut cargo) in selections() {
+    for (what, mut cargo) in selections() {
         cargo
             .arg("--no-fail-fast")
             .envs(artifacts.clone())
@@ -53,9 +48,7 @@ pub fn run(runner: &mut Runner, arguments: &[OsString]) -> Result<()> {
             .env("TMPDIR", &temporary.0)
             .arg("--")
             .args(arguments);
-        if let Err(failure) =
-            runner.run_streaming(&format!("tests of {}", packages.join(", ")), &mut cargo, |line| summary.add(line))
-        {
+        if let Err(failure) = runner.run_streaming(&format!("tests of {what}"), &mut cargo, |line| summary.add(line)) {
             failures.push(format!("{failure:#}"));
         }
     }
@@ -77,7 +70,7 @@ pub fn tools(runner: &mut Runner) -> Result<Vec<(String, PathBuf)>> {
     }
     // By its own name: they type what a person would type.
     if Command::new("curl").arg("--version").output().is_err() {
-        debian::install(runner, &["curl"], "the tests ask by curl, too, which is not here")?;
+        apt::install(runner, &["curl"], "the tests ask by curl, too, which is not here")?;
     }
     Ok(paths)
 }
@@ -85,9 +78,7 @@ pub fn tools(runner: &mut Runner) -> Result<Vec<(String, PathBuf)>> {
 /// Runs the contract table against the server at `url`, and nothing else; needs no component.
 pub fn against(runner: &mut Runner, url: &str, arguments: &[OsString]) -> Result<()> {
     let mut summary = Summary::default();
-    let mut cargo = workspace::host_cargo("build", workspace::PLAIN);
-    runner.run("building the contract's tests", "", cargo.args(["--bin", workspace::CONTRACT]))?;
-    let mut contract = workspace::command(workspace::target().join("host").join(workspace::CONTRACT));
+    let mut contract = workspace::command(build::native(runner, workspace::CONTRACT)?);
     contract.env("HTTPSERVER_URL", url).args(arguments);
     let result = runner.run_streaming(&format!("contract on {url}"), &mut contract, |line| summary.add(line));
     report(runner, &summary);

@@ -4,15 +4,14 @@ pub mod debian;
 pub mod musl;
 mod rustup;
 
-use std::{
-    path::{Path, PathBuf},
-    process::Command,
-};
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use anyhow::{Context, Result};
 use clap::ValueEnum;
+use xtask_runner::{Runner, apt};
 
-use crate::{runner::Runner, workspace};
+use crate::workspace;
 
 /// What the components are compiled for.
 pub const TARGET: &str = "wasm32-wasip2";
@@ -63,11 +62,11 @@ impl Toolchain {
         if rustup::can_make(&sysroot, flavour) {
             return Ok(Self::Rustup);
         }
-        if !debian::has(&debian::COMPILER) {
+        if !apt::has(&debian::COMPILER) {
             if rustup::add(flavour) && rustup::can_make(&sysroot, flavour) {
                 return Ok(Self::Rustup);
             }
-            debian::install(runner, &debian::COMPILER, NO_COMPILER)?;
+            apt::install(runner, &debian::COMPILER, NO_COMPILER)?;
         }
         debian::check_version()?;
         Ok(Self::Debian { linkers: rustup::linkers(&sysroot)? })
@@ -91,9 +90,7 @@ impl Toolchain {
     /// Adds what `clippy` needs on top.
     pub fn add_clippy(&self, runner: &mut Runner) -> Result<()> {
         match self {
-            Self::Debian { .. } if !debian::has(&debian::CLIPPY) => {
-                debian::install(runner, &debian::CLIPPY, NO_COMPILER)
-            }
+            Self::Debian { .. } if !apt::has(&debian::CLIPPY) => apt::install(runner, &debian::CLIPPY, NO_COMPILER),
             _ => Ok(()),
         }
     }

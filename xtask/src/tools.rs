@@ -3,14 +3,13 @@
 
 mod debian;
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::fs;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
+use xtask_runner::{Runner, cache};
 
-use crate::{runner::Runner, workspace};
+use crate::workspace;
 
 /// A program, and where it comes from.
 pub struct Tool {
@@ -101,7 +100,7 @@ impl Tool {
 
     /// Its path; it is installed first if need be.
     pub fn path(&self, runner: &mut Runner) -> Result<PathBuf> {
-        let cache = workspace::cache().context("neither XDG_CACHE_HOME nor HOME is an absolute path; set one")?;
+        let cache = cache::folder()?;
         let folder = cache.join("tools").join(format!("{}-{}", self.name, self.version));
         let binary = folder.join("bin").join(self.name);
         // Written last: an installation that was interrupted is done again.

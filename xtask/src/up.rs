@@ -1,10 +1,16 @@
 //! `cargo xtask up`: builds what changed, then becomes the embedded runtime.
 
-use std::{env, ffi::OsString, net::SocketAddr, os::unix::process::CommandExt, process::Command};
+use std::env;
+use std::ffi::OsString;
+use std::net::SocketAddr;
+use std::os::unix::process::CommandExt;
+use std::process::Command;
 
 use anyhow::{Context, Result};
+use xtask_runner::Runner;
 
-use crate::{build, runner::Runner, toolchain::Toolchain, workspace};
+use crate::toolchain::Toolchain;
+use crate::{build, workspace};
 
 /// Does not return where it succeeds: the runtime takes this process over, so that signals reach it directly.
 pub fn run(runner: &mut Runner, arguments: &[OsString]) -> Result<()> {

@@ -1,24 +1,18 @@
 //! `cargo xtask vm …`: the shim on a machine of its own, emulated, with systemd, control groups of version 2 and AppArmor.
 //! Its README: `tests/vm/`.
 
-mod base;
-mod luggage;
-mod machine;
-
-use std::{ffi::OsString, path::PathBuf};
+use std::ffi::OsString;
+use std::path::PathBuf;
 
 use anyhow::{Result, ensure};
 use clap::Subcommand;
+use xtask_runner::Runner;
 
-use crate::{
-    runner::Runner,
-    shim,
-    test::{Summary, report},
-    toolchain::debian,
-    workspace,
-};
-use base::Base;
-use machine::{Machine, Platform};
+use crate::test::{Summary, report};
+use crate::toolchain::Toolchain;
+use crate::toolchain::musl::Musl;
+use crate::tools::BUSYBOX;
+use crate::{build, shim, workspace};
 
 #[derive(Subcommand)]
 pub enum Action {
@@ -34,43 +28,45 @@ pub enum Action {
 }
 
 /// Runs the command.
-pub fn run(runner: &mut Runner, action: Action) -> Result<()> {
+pub fn run(runner: &mut Runner, action: &Action) -> Result<()> {
     let Action::Test { shim, arguments } = action;
-    if let Some(file) = &shim {
+    if let Some(file) = shim {
         ensure!(file.is_file(), "there is no shim {}; `cargo xtask shim` builds ours", file.display());
     }
-    let platform = Platform::of_this_machine()?;
-    prerequisites(runner, &platform)?;
+    let machine = build::native(runner, workspace::MACHINE)?;
+    let machine = |action: &str| {
+        let mut command = workspace::command(&machine);
+        command.arg(action);
+        command
+    };
+    let verbose = runner.is_verbose().then_some("--verbose");
+    runner.pass_through("preparing the virtual machine", machine("prepare").args(verbose))?;
     let shim = match shim {
-        Some(file) => file,
+        Some(file) => std::path::absolute(file)?,
         None => shim::build(runner)?,
     };
-    let base = Base::of_cache(runner, &platform)?;
-    let luggage = luggage::disk(runner, &shim, &arguments)?;
-    let machine = Machine::new(&platform, &base, luggage)?;
+    let (toolchain, flavour) = Toolchain::best(runner)?;
+    let files = [
+        ("--shim", shim),
+        ("--cases", cases(runner)?),
+        ("--component", build::component(runner, &toolchain, flavour)?),
+        ("--busybox", BUSYBOX.path(runner)?),
+    ];
+    let mut test = machine("test");
+    for (flag, file) in files {
+        test.arg(flag).arg(file);
+    }
+    test.args(verbose).arg("--").args(arguments);
     let mut summary = Summary::default();
-    let outcome = machine.run(runner, |line| summary.add(line));
+    let outcome = runner.run_streaming("in the virtual machine", &mut test, |line| summary.add(line));
     report(runner, &summary);
     outcome
 }
 
-/// Installs what makes the machine's disk and emulates the machine, where it is not here yet.
-fn prerequisites(runner: &mut Runner, platform: &Platform) -> Result<()> {
-    ensure!(
-        rustix::process::geteuid().is_root(),
-        "only root can make a tree of Debian packages; type `sudo -E env PATH=$PATH cargo xtask vm test`"
-    );
-    let programs = [
-        (platform.emulator, platform.emulator_package),
-        ("mmdebstrap", "mmdebstrap"),
-        ("mke2fs", "e2fsprogs"),
-        ("gcc", "gcc"),
-    ];
-    let is_missing = |program: &str| workspace::command(program).arg("--version").output().is_err();
-    let missing: Vec<_> =
-        programs.into_iter().filter(|(program, _)| is_missing(program)).map(|(_, package)| package).collect();
-    if missing.is_empty() {
-        return Ok(());
-    }
-    debian::install(runner, &missing, &format!("the virtual machine needs {}, which are not here", missing.join(", ")))
+/// Builds the program with the cases: a static one, since the machine may have another C library.
+fn cases(runner: &mut Runner) -> Result<PathBuf> {
+    shim::prerequisites(runner)?;
+    let musl = Musl::find(runner)?;
+    runner.run("building the cases", "first time about 2 min", &mut musl.cargo("build", &[workspace::CASES]))?;
+    Ok(musl.program(workspace::CASES))
 }

@@ -1,12 +1,10 @@
 //! Where things are in this checkout, and how to call cargo for this machine.
 
-use std::{
-    env,
-    ffi::OsStr,
-    path::{Path, PathBuf},
-    process::Command,
-    sync::LazyLock,
-};
+use std::env;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::LazyLock;
 
 /// Set in the caller's environment, any of these would send the output elsewhere or change what is built.
 const STRAY_VARIABLES: [&str; 8] = [
@@ -24,7 +22,7 @@ const STRAY_VARIABLES: [&str; 8] = [
 /// again whenever a plain `cargo build` comes after `cargo xtask`.
 const OWN_PACKAGE: [&str; 2] = ["CARGO_MANIFEST_", "CARGO_PKG_"];
 
-/// The package of the embedded runtime.
+/// The package of the runtime.
 pub const RUNTIME: &str = "httpserver-runtime";
 
 /// What contains wasmtime. Features are unified over what one command selects, so that wasmtime is built once, in minutes, where
@@ -32,36 +30,47 @@ pub const RUNTIME: &str = "httpserver-runtime";
 /// than a laptop may have.
 pub const WITH_WASMTIME: &[&str] = &[RUNTIME, "httpserver-shim"];
 
-/// The package, and its program, that makes the component's image. By itself, so that its command and its tests share what they are
-/// built from.
+/// The package and program that makes the image.
 pub const IMAGE_TOOL: &str = "httpserver-image";
 
-/// The package, and its program, that installs the shim on a node.
+/// The package and program that installs the shim on a node.
 pub const INSTALLER: &str = "httpserver-shim-installer";
 
-/// The package, and its program, with the cases of the virtual machine. By itself, since it needs the compiler of containerd's protocol.
+/// The package and program of `cargo xtask cluster`.
+pub const CLUSTER: &str = "test-cluster";
+
+/// The package and program with the cases of the virtual machine.
 pub const CASES: &str = "test-vm";
 
-/// The package, and its program, that runs the contract against a server that runs already.
+/// The package and program that runs the contract against a server that runs already.
 pub const CONTRACT: &str = "test-contract";
 
-/// The package, and its program, with the end-to-end tests.
+/// The package and program with the end-to-end tests.
 pub const END_TO_END: &str = "test-e2e";
 
-/// What has no wasmtime, by what one cargo command selects; the core of the component is tested there too.
-pub const WITHOUT_WASMTIME: &[&[&str]] = &[PLAIN, &[IMAGE_TOOL], &[CASES]];
+/// The package and program that runs the virtual machine.
+pub const MACHINE: &str = "test-vm-machine";
 
-/// What needs nothing of the above.
-pub const PLAIN: &[&str] = &[
+/// The package and program of `cargo xtask manifests`.
+pub const MANIFESTS: &str = "xtask-manifests";
+
+/// Everything without wasmtime. Every command for this machine selects all of it, also to build one program: features are unified
+/// over what is selected, so that a crate is compiled once for all of them. The core of the component is tested there too.
+pub const NATIVE: &[&str] = &[
     "httpserver",
+    IMAGE_TOOL,
     INSTALLER,
-    "test-cluster",
+    CLUSTER,
     CONTRACT,
     END_TO_END,
     "test-hostile",
     "test-manifests",
     "test-support",
+    CASES,
+    MACHINE,
     "xtask",
+    MANIFESTS,
+    "xtask-runner",
 ];
 
 /// The root of this checkout.
@@ -79,13 +88,6 @@ pub fn root() -> &'static Path {
 /// The workspace's `target` folder, whatever `CARGO_TARGET_DIR` says: `spin.toml` names a file in it.
 pub fn target() -> PathBuf {
     root().join("target")
-}
-
-/// What this repository's programs keep between runs: `$XDG_CACHE_HOME/httpserver`, else `~/.cache/httpserver`.
-pub fn cache() -> Option<PathBuf> {
-    let folder = |name| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
-    let base = folder("XDG_CACHE_HOME").or_else(|| Some(folder("HOME")?.join(".cache")))?;
-    Some(base.join("httpserver"))
 }
 
 /// `path` as a person would type it: relative to the root where it lies inside.
@@ -115,8 +117,8 @@ pub fn cargo(subcommand: &str) -> Command {
     command
 }
 
-/// Cargo with the profile `host` for one selection of packages, for this machine: `build`, `test`, `clippy`, `doc`.
-pub fn host_cargo(subcommand: &str, packages: &[&str]) -> Command {
+/// Cargo with the profile `host` for these packages, for this machine: `build`, `test`, `clippy`, `doc`.
+pub fn native_cargo(subcommand: &str, packages: &[&str]) -> Command {
     let mut command = cargo(subcommand);
     select(&mut command, packages, &target());
     command
@@ -139,7 +141,7 @@ mod tests {
         let metadata = cargo("metadata").args(["--no-deps", "--format-version", "1"]).output().unwrap().stdout;
         let metadata: serde_json::Value = serde_json::from_slice(&metadata).unwrap();
         let members = metadata["packages"].as_array().unwrap().iter().map(|package| package["name"].as_str().unwrap());
-        let ours = WITHOUT_WASMTIME.concat().into_iter().chain(WITH_WASMTIME.to_vec()).chain(["test-guest"]);
+        let ours = NATIVE.iter().chain(WITH_WASMTIME).copied().chain(["test-guest"]);
         assert_eq!(members.collect::<BTreeSet<_>>(), ours.collect::<BTreeSet<_>>(), "change the lists above");
     }
 }

@@ -4,11 +4,9 @@ use std::{fs, thread};
 
 use anyhow::Result;
 
-use crate::{
-    Cluster,
-    layout::State,
-    tools::{GATEWAY_API, IMAGES, archive},
-};
+use crate::Cluster;
+use crate::layout::State;
+use crate::tools::{GATEWAY_API, IMAGES, archive};
 
 const MANIFESTS: [&str; 4] = [
     include_str!("../addons/kube-proxy.yaml"),

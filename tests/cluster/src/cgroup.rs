@@ -1,9 +1,7 @@
 //! The nodes' control groups, in either version of them. Only groups under our own [`ROOT`] are made, changed, removed.
 
-use std::{
-    fs, io,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
+use std::{fs, io};
 
 use anyhow::{Context, Result, ensure};
 

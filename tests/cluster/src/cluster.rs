@@ -2,30 +2,20 @@
 
 mod start;
 
-use std::{
-    fs,
-    net::Ipv4Addr,
-    path::{Path, PathBuf},
-    process::Command,
-    thread,
-};
+use std::net::Ipv4Addr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::{fs, thread};
 
 use anyhow::{Context, Result, bail, ensure};
 use rustix::process::Signal;
 
-use crate::{
-    Component, Tools, address,
-    command::{bound, output, output_with},
-    layout::{self, State},
-    machine::Machine,
-    network,
-    process::Process,
-    remove, status,
-    wait::{self, PATIENCE},
-};
-
-/// The most nodes that a cluster can have; what needs more is no test of this product.
-pub const MAX_NODES: u8 = 5;
+use crate::command::{bound, output, output_with};
+use crate::layout::{self, State};
+use crate::machine::Machine;
+use crate::process::Process;
+use crate::wait::{self, PATIENCE};
+use crate::{Component, Tools, address, network, remove, status};
 
 /// How many lines of a log [`Cluster::report`] shows.
 const TAIL: usize = 30;
@@ -33,7 +23,7 @@ const TAIL: usize = 30;
 /// What a cluster is to be.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// How many nodes: 1 to [`MAX_NODES`].
+    /// How many nodes: 1 to [`crate::MAX_NODES`].
     pub nodes: u8,
     /// The programs, from [`crate::prepare`].
     pub tools: Tools,

@@ -1,15 +1,10 @@
 //! Running other programs.
 
-use std::{
-    io::Write,
-    path::Path,
-    process::{Command, Stdio},
-};
+use std::io::Write;
+use std::path::Path;
+use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
-
-/// Runs a slow command behind a line of progress: what it does, what to expect, the command.
-pub type Runner<'a> = dyn FnMut(&str, &str, &mut Command) -> Result<()> + 'a;
 
 /// A command that the kernel ends with the thread that runs it: what waits for an answer of the cluster would else outlive a
 /// killed `up`, for good where its node is gone.

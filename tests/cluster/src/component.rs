@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use crate::{address, layout, layout::pki};
+use crate::layout::pki;
+use crate::{address, layout};
 
 /// A program of the cluster that can be restarted on its own; nodes are counted from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

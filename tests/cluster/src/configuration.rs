@@ -1,6 +1,7 @@
 //! The configuration files of the cluster's programs: what their command lines in [`crate::component`] do not say.
 
-use crate::{address, cgroup, layout::pki};
+use crate::layout::pki;
+use crate::{address, cgroup};
 
 /// The settings of the scheduler.
 pub fn scheduler() -> String {

@@ -1,18 +1,15 @@
 //! What this machine must have: checked before anything is started, installed where that is ours to do.
 
-use std::{
-    env, fs,
-    path::{Path, PathBuf},
-    process::Command,
-};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::{env, fs};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
+use xtask_runner::{Runner, apt};
 
-use crate::{
-    cgroup,
-    command::{Runner, output},
-    tools::Tools,
-};
+use crate::cgroup;
+use crate::command::output;
+use crate::tools::Tools;
 
 /// What runs the pods and their network beside what we build: a program, and Debian's package with it.
 const PROGRAMS: [(&str, &str); 9] = [
@@ -56,7 +53,7 @@ const SYS_RESOURCE: u32 = 24;
 pub fn prepare(cache: &Path, runner: &mut Runner) -> Result<()> {
     ensure!(cfg!(target_os = "linux"), "a cluster's nodes are Linux namespaces, and this is no Linux");
     ensure!(
-        rustix::process::geteuid().is_root(),
+        apt::is_root(),
         "only root can make a cluster's namespaces, networks and control groups; type `sudo -E env PATH=$PATH cargo xtask \
          cluster up`"
     );
@@ -144,14 +141,7 @@ fn packages(programs: &[(&str, &'static str)], runner: &mut Runner) -> Result<()
     if missing.is_empty() {
         return Ok(());
     }
-    if find("apt-get").is_none() {
-        bail!("install what Debian has in its packages {}: this machine lacks something of each", missing.join(", "));
-    }
-    let mut apt_get = Command::new("apt-get");
-    runner("reading Debian's package lists", "", apt_get.arg("update").env("DEBIAN_FRONTEND", "noninteractive"))?;
-    let mut apt_get = Command::new("apt-get");
-    apt_get.args(["install", "--yes", "--no-install-recommends", "--no-remove"]).args(&missing);
-    runner(&format!("installing {}", missing.join(", ")), "", apt_get.env("DEBIAN_FRONTEND", "noninteractive"))
+    apt::install(runner, &missing, &format!("a cluster needs {}, which are not here", missing.join(", ")))
 }
 
 /// Where `program` is, by `PATH`.

@@ -1,6 +1,7 @@
 //! Container images of a few files each, in an archive for containerd.
 
-use std::{fs, path::Path};
+use std::fs;
+use std::path::Path;
 
 use anyhow::{Context, Result};
 use serde_json::{Value, json};

@@ -9,6 +9,7 @@
 
 mod addons;
 pub mod address;
+pub mod arguments;
 mod cgroup;
 mod cluster;
 mod command;
@@ -26,38 +27,31 @@ mod status;
 mod tools;
 pub mod wait;
 
-use std::{
-    env,
-    path::{Path, PathBuf},
-};
+use xtask_runner::{Runner, cache};
 
-use anyhow::{Context, bail};
-
-pub use cluster::{Cluster, MAX_NODES, Node, Options};
-pub use command::Runner;
+pub use arguments::MAX_NODES;
+pub use cluster::{Cluster, Node, Options};
 pub use component::Component;
 pub use layout::RUN;
 pub use tools::Tools;
 
-/// Checks that this machine can run a cluster, installs Debian's packages that it lacks, and builds into `cache` the
-/// programs that are not there yet. Each slow step goes through `runner`.
+/// Checks that this machine can run a cluster, installs Debian's packages that it lacks, and builds the programs that are not
+/// in the user's cache folder yet.
 ///
 /// # Errors
 /// What is missing, and what to do about it.
-pub fn prepare(cache: &Path, runner: &mut Runner) -> anyhow::Result<Tools> {
-    host::prepare(cache, runner)?;
-    Tools::build(cache, runner)
+pub fn prepare(runner: &mut Runner) -> anyhow::Result<Tools> {
+    let cache = cache::folder()?.join("cluster");
+    host::prepare(&cache, runner)?;
+    Tools::build(&cache, runner)
 }
 
-/// The programs that `cargo xtask cluster build` has built, after the checks of [`prepare`].
+/// The programs that [`prepare`] has built.
 ///
 /// # Errors
 /// If one is missing.
 pub fn built() -> anyhow::Result<Tools> {
-    let folder = |name| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
-    let cache = folder("XDG_CACHE_HOME").or_else(|| Some(folder("HOME")?.join(".cache")));
-    let cache = cache.context("neither XDG_CACHE_HOME nor HOME is an absolute path; set one")?;
-    prepare(&cache.join("httpserver/cluster"), &mut |what, _, _| {
-        bail!("{what}: type `cargo xtask cluster build` first")
-    })
+    let cache = cache::folder()?.join("cluster");
+    anyhow::ensure!(Tools::are_built(&cache), "the cluster's programs are not built: type `cargo xtask cluster build`");
+    Tools::build(&cache, &mut Runner::new(false))
 }

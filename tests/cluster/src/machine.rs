@@ -1,21 +1,17 @@
 //! A machine of the cluster: a set of namespaces with a first process, which ends everything in them when it ends.
 
-use std::{
-    fs::{self, File},
-    io::{BufRead, BufReader, Write},
-    path::Path,
-    process::{Command, Stdio},
-};
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
 use rustix::process::Signal;
 
-use crate::{
-    layout,
-    process::{self, Process},
-    tools::Tools,
-    wait::PATIENCE,
-};
+use crate::layout;
+use crate::process::{self, Process};
+use crate::tools::Tools;
+use crate::wait::PATIENCE;
 
 /// The first process: mounts, then only reaps.
 const INIT: &str = include_str!("machine/init.sh");

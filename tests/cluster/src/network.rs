@@ -2,15 +2,14 @@
 //!
 //! All of it belongs to namespaces, this machine's end of the cable too, so that it goes with them.
 
-use std::{path::Path, process::Command};
+use std::path::Path;
+use std::process::Command;
 
 use anyhow::{Result, ensure};
 
-use crate::{
-    address,
-    command::{output, output_with},
-    machine::Machine,
-};
+use crate::address;
+use crate::command::{output, output_with};
+use crate::machine::Machine;
 
 /// This machine's end of the cable.
 pub const LINK: &str = "httpserver0";

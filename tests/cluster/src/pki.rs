@@ -1,6 +1,7 @@
 //! Keys and certificates: one authority, and who it vouches for.
 
-use std::{fs, net::IpAddr};
+use std::fs;
+use std::net::IpAddr;
 
 use anyhow::{Context, Result};
 use rcgen::{
@@ -8,10 +9,8 @@ use rcgen::{
     SanType,
 };
 
-use crate::{
-    address,
-    layout::{self, pki},
-};
+use crate::address;
+use crate::layout::{self, pki};
 
 /// Who gets a certificate: file name, user name, group (which RBAC knows), addresses and names.
 struct Subject {

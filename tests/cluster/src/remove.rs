@@ -4,7 +4,8 @@ use std::{fs, io};
 
 use anyhow::{Context, Result};
 
-use crate::{cgroup, layout, machine::Machine, network};
+use crate::machine::Machine;
+use crate::{cgroup, layout, network};
 
 /// Ends and removes everything that any `up` has left; nothing happens if there is nothing.
 pub fn everything() -> Result<()> {

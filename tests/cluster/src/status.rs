@@ -1,10 +1,12 @@
 //! What runs, for people.
 
-use std::{fmt::Write, time::Duration};
+use std::fmt::Write;
+use std::time::Duration;
 
 use anyhow::Result;
 
-use crate::{Cluster, Component, layout, process::Process};
+use crate::process::Process;
+use crate::{Cluster, Component, layout};
 
 /// A table of the components, the nodes as the API server sees them, and how to use the cluster.
 pub fn status(cluster: &Cluster) -> Result<String> {

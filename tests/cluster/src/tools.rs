@@ -3,22 +3,19 @@
 mod lego;
 mod module;
 
-use std::{
-    collections::BTreeMap,
-    env,
-    ffi::OsString,
-    fs::{self, File},
-    path::{Path, PathBuf},
-    process::Command,
-};
+use std::collections::BTreeMap;
+use std::env;
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
+use xtask_runner::Runner;
 
-use crate::{
-    command::{Runner, output},
-    image::{self, Image},
-};
+use crate::command::output;
+use crate::image::{self, Image};
 use module::{MODULES, Module};
 
 /// What the nodes run as images, each one static program: file in its module's folder, name of the image.
@@ -105,7 +102,11 @@ fn build(module: &Module, folder: &Path, runner: &mut Runner) -> Result<()> {
     go.args(["build", "-mod=readonly", "-trimpath", "-buildvcs=false", "-ldflags", &module.ldflags()]);
     // With a slash at its end it names a folder, also if only one program is made.
     go.arg("-o").arg(unfinished.join(module.program.unwrap_or(""))).arg(module.package);
-    runner(&format!("building {} {}", module.name, module.version()), &format!("once, {}", module.takes), &mut go)?;
+    runner.run(
+        &format!("building {} {}", module.name, module.version()),
+        &format!("once, {}", module.takes),
+        &mut go,
+    )?;
     match module.name {
         "kubernetes" => pause(&source, &unfinished, runner)?,
         "traefik" => gateway_api(&source, &unfinished)?,
@@ -129,7 +130,7 @@ fn pause(source: &Path, folder: &Path, runner: &mut Runner) -> Result<()> {
     let code = module_folder(source, "k8s.io/kubernetes")?.join("build/pause/linux/pause.c");
     let mut gcc = Command::new("gcc");
     gcc.args(["-Os", "-static", "-DVERSION=1", "-o"]).arg(folder.join("pause")).arg(code);
-    runner("compiling pause", "", &mut gcc)
+    runner.run("compiling pause", "", &mut gcc)
 }
 
 /// The CRDs, of the version that Traefik's own go.mod names: all files of the channel `standard` in one.

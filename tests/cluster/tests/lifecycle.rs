@@ -1,15 +1,12 @@
 //! A cluster starts, survives what it has to, and leaves nothing behind. Wants root, a minute, and the machine for itself:
 //! `cargo xtask cluster test`.
 
-use std::{
-    collections::BTreeSet,
-    env, fs,
-    net::TcpStream,
-    path::Path,
-    process::{Command, Stdio},
-    thread,
-    time::{Duration, Instant},
-};
+use std::collections::BTreeSet;
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+use std::{env, fs, thread};
 
 use test_cluster::{Cluster, Component, Options, RUN};
 

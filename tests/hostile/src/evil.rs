@@ -1,7 +1,10 @@
 //! A library that glibc loads from the root that it finds, whoever that belongs to: the way into a process that enters a
 //! container before it gives up its rights (CVE-2019-14271 was one).
 
-use std::{env::consts::ARCH, fs, path::Path, process::Command};
+use std::env::consts::ARCH;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 use test_cluster::image::File;

@@ -36,13 +36,13 @@ fn refused() -> Result<(), Failed> {
     let cases: [(&[&str], &str); 7] = [
         (
             &["staging", "--image", "a:v2"],
-            "\"staging\" is no overlay; expected is one of manifests/overlays: local, production",
+            "invalid overlay \"staging\": expected a folder in manifests/overlays: local, production",
         ),
         (&["local", "--image", "a"], "expected NAME:TAG or NAME@sha256:DIGEST"),
         (&["local", "--image", "A:v2"], "expected NAME:TAG or NAME@sha256:DIGEST"),
         (&["local", "--image", &digest], "add `--version VERSION`"),
         (&["local", "--image", "a:v2", "--version", "v 2"], "expected 1 to 63 letters"),
-        (&["local", "--image", "a:v2", "--host", "http://a"], "expected a host name in lower case without scheme"),
+        (&["local", "--image", "a:v2", "--host", "http://a"], "expected a hostname in lower case without scheme"),
         (&["local"], "--image <NAME:TAG|NAME@DIGEST>"),
     ];
     for (arguments, expected) in cases {

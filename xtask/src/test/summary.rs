@@ -1,6 +1,7 @@
 //! What ran where, counted from what the test binaries print.
 
-use std::{collections::BTreeMap, fmt};
+use std::collections::BTreeMap;
+use std::fmt;
 
 /// Counts per host or flavour. A test that runs on several is named `HOST: CASE` on each; all others count as [`OWN`].
 #[derive(Default)]

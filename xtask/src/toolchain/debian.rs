@@ -5,15 +5,13 @@
 
 pub mod source;
 
-use std::{
-    env,
-    path::{Path, PathBuf},
-    process::Command,
-};
+use std::env;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 
-use crate::{runner::Runner, workspace};
+use crate::workspace;
 
 /// What compiles. The compiler follows what the browser of the distribution needs, so no version is pinned.
 pub const COMPILER: [&str; 4] = ["rustc-web", "cargo-web", "rust-web-src", "wasi-libc"];
@@ -56,39 +54,6 @@ pub fn compiler(subcommand: &str) -> Command {
     command
 }
 
-/// Whether all of `packages` are installed; false where this is no Debian.
-pub fn has(packages: &[&str]) -> bool {
-    let query =
-        Command::new("dpkg-query").args(["--show", "--showformat=${db:Status-Status}\n"]).args(packages).output();
-    query.is_ok_and(|output| {
-        output.status.success() && String::from_utf8_lossy(&output.stdout).lines().all(|line| line == "installed")
-    })
-}
-
-/// Installs `packages` because of what is `missing`, or says what to type where that needs another user.
-pub fn install(runner: &mut Runner, packages: &[&str], missing: &str) -> Result<()> {
-    let apt_get = |arguments: &[&str]| {
-        let mut command = Command::new("apt-get");
-        command.args(arguments).env("DEBIAN_FRONTEND", "noninteractive");
-        command
-    };
-    if apt_get(&["--version"]).output().is_err() {
-        bail!("{missing}; and this is not Debian, whose packages would do: {}", packages.join(", "));
-    }
-    if !rustix::process::geteuid().is_root() {
-        bail!(
-            "{missing}; Debian's packages will do, type `sudo apt-get update && sudo apt-get install \
-             --no-install-recommends {}`, then the same command again",
-            packages.join(" ")
-        );
-    }
-    runner.run("reading Debian's package lists", "", &mut apt_get(&["update"]))?;
-    // Another Rust in /usr/bin stands in the way of Debian's; whoever put it there decides, not apt.
-    let install = ["install", "--yes", "--no-install-recommends", "--no-remove"];
-    let what = format!("installing {}", packages.join(", "));
-    runner.run(&what, "about 1 min", apt_get(&install).args(packages))
-}
-
 /// An error if the installed compiler is too old for this workspace.
 pub fn check_version() -> Result<()> {
     let output = Command::new(RUSTC).arg("--version").output().with_context(|| format!("cannot run {RUSTC}"))?;
@@ -124,10 +89,5 @@ mod tests {
         assert!(is_at_least("rustc 2.0.0", "1.95"));
         assert!(!is_at_least("rustc 1.85.0 (4d91de4e4 2025-02-17)", "1.95"));
         assert!(!is_at_least("", "1.95"));
-    }
-
-    #[test]
-    fn a_package_that_no_debian_has_is_not_installed() {
-        assert!(!has(&["httpserver-no-such-package"]));
     }
 }

@@ -2,16 +2,16 @@
 
 mod library;
 
-use std::{
-    env::{self, consts::ARCH},
-    path::{Path, PathBuf},
-    process::Command,
-};
+use std::env;
+use std::env::consts::ARCH;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
+use xtask_runner::{Runner, apt};
 
 use super::{debian, rustup};
-use crate::{runner::Runner, workspace};
+use crate::workspace;
 use library::{LIBSECCOMP, LIBUNWIND};
 
 /// What they are compiled for: this machine's architecture.
@@ -55,11 +55,7 @@ impl Musl {
     /// This machine's, set up first if need be.
     pub fn find(runner: &mut Runner) -> Result<Self> {
         if !Command::new(CC).arg("--version").output().is_ok_and(|output| output.status.success()) {
-            debian::install(
-                runner,
-                &CC_PACKAGE,
-                &format!("static programs take the C compiler {CC}, which is not here"),
-            )?;
+            apt::install(runner, &CC_PACKAGE, &format!("static programs take the C compiler {CC}, which is not here"))?;
         }
         let libseccomp = match env::var_os(LIBSECCOMP_FOLDER) {
             Some(folder) => folder.into(),
@@ -109,8 +105,8 @@ impl Std {
         }
         let debian = !rustup::has_sources(&sysroot);
         if debian {
-            if !debian::has(&debian::COMPILER) {
-                debian::install(runner, &debian::COMPILER, NO_STD)?;
+            if !apt::has(&debian::COMPILER) {
+                apt::install(runner, &debian::COMPILER, NO_STD)?;
             }
             debian::check_version()?;
         }

@@ -1,16 +1,15 @@
 //! Programs out of Debian packages, without installing these: unpacked into a folder, with a launcher that finds their
 //! libraries there.
 
-use std::{
-    env::consts::ARCH,
-    fs,
-    os::unix::fs::PermissionsExt,
-    path::{Path, PathBuf},
-};
+use std::env::consts::ARCH;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use xtask_runner::{Runner, apt};
 
-use crate::{runner::Runner, workspace};
+use crate::workspace;
 
 /// Unpacks `packages` into `folder` and puts a launcher for `/usr/bin/NAME` into `folder/bin`.
 pub fn unpack(runner: &mut Runner, what: &str, packages: &[&str], name: &str, folder: &Path) -> Result<()> {
@@ -32,13 +31,11 @@ fn extract(runner: &mut Runner, what: &str, packages: &[&str], name: &str, folde
         format!("this takes Debian 12's apt-get; its package lists are made by `apt-get update`, wanted is {name}");
     let downloads = folder.join("packages");
     fs::create_dir_all(&downloads)?;
-    let mut download = workspace::command("apt-get");
-    download.current_dir(&downloads).args(["download", "--quiet"]).args(packages);
+    let mut download = apt::apt_get(&["download", "--quiet"]);
+    download.current_dir(&downloads).args(packages);
     if runner.run(what, "", &mut download).is_err() {
         // A fresh machine has no lists yet.
-        runner
-            .run("reading Debian's package lists", "", workspace::command("apt-get").arg("update"))
-            .context(advice.clone())?;
+        apt::update(runner).context(advice.clone())?;
         runner.run(what, "", &mut download).context(advice)?;
     }
     let root = folder.join("root");

@@ -1,20 +1,18 @@
 //! The start: control plane and nodes side by side, the add-ons as soon as the API server takes them.
 
-use std::{fs, os::unix::fs::PermissionsExt, path::Path, thread};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::{fs, thread};
 
 use anyhow::{Context, Result, bail, ensure};
 
-use super::{Cluster, MAX_NODES, Options, ctr};
-use crate::{
-    addons, cgroup,
-    command::output,
-    component::{self, Component},
-    configuration, host,
-    layout::{self, State},
-    machine::Machine,
-    network, pki, remove,
-    wait::{self, PATIENCE},
-};
+use super::{Cluster, Options, ctr};
+use crate::command::output;
+use crate::component::{self, Component};
+use crate::layout::{self, State};
+use crate::machine::Machine;
+use crate::wait::{self, PATIENCE};
+use crate::{MAX_NODES, addons, cgroup, configuration, host, network, pki, remove};
 
 /// See [`Cluster::up`].
 pub fn up(options: &Options) -> Result<Cluster> {

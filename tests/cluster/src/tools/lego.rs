@@ -4,7 +4,8 @@
 //! size of a build, some cannot be had from a mirror at all, and nothing of it serves an Ingress. Go replaces whole modules
 //! only, so lego is copied and the one file exchanged; go.mod points at the copy.
 
-use std::{fs, path::Path};
+use std::fs;
+use std::path::Path;
 
 use anyhow::{Context, Result};
 

@@ -1,14 +1,10 @@
 //! Debian's source packages, on systems that are configured for none.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    process::Command,
-};
+use std::fs;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-
-use crate::runner::Runner;
+use xtask_runner::{Runner, apt};
 
 /// Where apt is told what comes from where.
 const CONFIGURED: &str = "/etc/apt";
@@ -19,8 +15,8 @@ pub fn unpack(runner: &mut Runner, package: &str, folder: &Path) -> Result<PathB
     fs::create_dir_all(lists.join("partial")).with_context(|| format!("cannot make {}", lists.display()))?;
     configure(&parts)?;
     let apt_get = |arguments: &[&str]| {
-        let mut command = Command::new("apt-get");
-        command.current_dir(folder).args(arguments);
+        let mut command = apt::apt_get(arguments);
+        command.current_dir(folder);
         for (option, value) in [("Dir::Etc::SourceParts", &parts), ("Dir::State::Lists", &lists)] {
             command.arg(format!("--option={option}={}", value.display()));
         }

@@ -1,22 +1,17 @@
 //! C libraries for static programs. Debian compiles them for glibc alone, so they are compiled here, once, from the sources of
 //! Debian's packages.
 
-use std::{
-    env::consts::ARCH,
-    fs,
-    os::unix::fs::symlink,
-    path::{Path, PathBuf},
-    process::Command,
-};
+use std::env::consts::ARCH;
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use anyhow::{Context, Result};
+use xtask_runner::{Runner, apt, cache};
 
 use super::CC;
-use crate::{
-    runner::Runner,
-    toolchain::debian::{self, source},
-    workspace,
-};
+use crate::toolchain::debian::source;
 
 /// What it takes to compile them: make, libseccomp's generator, the kernel's headers, and what unpacks a source package.
 const PACKAGES: [&str; 4] = ["dpkg-dev", "gperf", "linux-libc-dev", "make"];
@@ -62,9 +57,9 @@ impl Library {
         if let Some(folder) = self.compiled()? {
             return Ok(folder);
         }
-        if !debian::has(&PACKAGES) {
+        if !apt::has(&PACKAGES) {
             let missing = format!("to compile {} takes tools that are not here{otherwise}", self.name);
-            debian::install(runner, &PACKAGES, &missing)?;
+            apt::install(runner, &PACKAGES, &missing)?;
         }
         let folder = self.folder()?;
         let work = folder.with_extension(std::process::id().to_string());
@@ -75,7 +70,7 @@ impl Library {
     }
 
     fn folder(&self) -> Result<PathBuf> {
-        let cache = workspace::cache().context("neither XDG_CACHE_HOME nor HOME is an absolute path; set one")?;
+        let cache = cache::folder()?;
         Ok(cache.join("tools").join(format!("{}-debian-{ARCH}-musl", self.name)))
     }
 

@@ -1,15 +1,14 @@
 //! The machine's own disk: Debian as its packages make it, kept in the user's cache folder.
 
-use std::{
-    fs::{self, File},
-    path::{Path, PathBuf},
-};
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use anyhow::{Context, Result};
 use sha2::{Digest, Sha256};
+use xtask_runner::{Runner, cache};
 
-use super::machine::Platform;
-use crate::{runner::Runner, workspace};
+use crate::machine::Platform;
 
 /// Debian 12: its kernel and its runc are what many nodes have.
 const RELEASE: &str = "bookworm";
@@ -53,9 +52,8 @@ pub struct Base(PathBuf);
 
 impl Base {
     /// The one in the user's cache folder, made first if need be.
-    pub fn of_cache(runner: &mut Runner, platform: &Platform) -> Result<Self> {
-        let cache =
-            workspace::cache().context("neither XDG_CACHE_HOME nor HOME is an absolute path; set one")?.join("vm");
+    pub fn in_cache(runner: &mut Runner, platform: &Platform) -> Result<Self> {
+        let cache = cache::folder()?.join("vm");
         fs::create_dir_all(&cache).with_context(|| format!("cannot make {}", cache.display()))?;
         // Two checkouts that make the same wait for each other.
         let lock = File::open(&cache).with_context(|| format!("cannot open {}", cache.display()))?;
@@ -86,12 +84,12 @@ fn make(runner: &mut Runner, platform: &Platform, folder: &Path) -> Result<()> {
     fs::create_dir_all(&unfinished)?;
     let tree = unfinished.join("tree");
     bootstrap(runner, platform, &tree)?;
-    let mut copy = workspace::command("cp");
+    let mut copy = Command::new("cp");
     runner.run("adding our files", "", copy.args(["-R", "--"]).arg(format!("{TREE}/.")).arg(&tree))?;
-    let mut systemctl = workspace::command("chroot");
+    let mut systemctl = Command::new("chroot");
     systemctl.arg(&tree).args(["systemctl", "--quiet", "mask"]).args(NEEDLESS);
     runner.run("leaving out what no case needs", "", &mut systemctl)?;
-    let mut systemctl = workspace::command("chroot");
+    let mut systemctl = Command::new("chroot");
     systemctl.arg(&tree).args(["systemctl", "--quiet", "enable", "containerd", "cases"]);
     runner.run("adding what every boot starts", "", &mut systemctl)?;
     fs::copy(tree.join("vmlinuz"), unfinished.join("kernel")).context("the package of the kernel has no /vmlinuz")?;
@@ -103,7 +101,7 @@ fn make(runner: &mut Runner, platform: &Platform, folder: &Path) -> Result<()> {
 /// Unpacks and configures the packages in the folder `tree`.
 fn bootstrap(runner: &mut Runner, platform: &Platform, tree: &Path) -> Result<()> {
     let packages = format!("{},{}", PACKAGES.join(","), platform.kernel_package);
-    let mut mmdebstrap = workspace::command("mmdebstrap");
+    let mut mmdebstrap = Command::new("mmdebstrap");
     mmdebstrap.args(["--variant=minbase", &format!("--include={packages}")]);
     mmdebstrap.args(["doc", "info", "locale", "man"].map(|name| format!("--dpkgopt=path-exclude=/usr/share/{name}/*")));
     // The kernel has what it takes to find this disk; an initial ramdisk would only take time, now and at each boot.
@@ -117,7 +115,7 @@ fn bootstrap(runner: &mut Runner, platform: &Platform, tree: &Path) -> Result<()
 ///
 /// Without a journal, which is for disks that outlive their machine.
 pub fn file_system(runner: &mut Runner, what: &str, folder: &Path, disk: &Path, size: &str) -> Result<()> {
-    let mut mke2fs = workspace::command("mke2fs");
+    let mut mke2fs = Command::new("mke2fs");
     mke2fs.args(["-q", "-t", "ext4", "-O", "^has_journal", "-E", "lazy_itable_init=0", "-d"]);
     runner.run(what, "", mke2fs.arg(folder).arg(disk).arg(size))
 }
@@ -129,9 +127,9 @@ fn key(platform: &Platform) -> Result<String> {
     // With all its constants and arguments.
     hash.update(include_str!("base.rs"));
     hash.update(platform.kernel_package);
-    let root = workspace::root().join(TREE);
-    for path in files(&root)? {
-        hash.update(path.strip_prefix(&root)?.as_os_str().as_encoded_bytes());
+    let root = Path::new(TREE);
+    for path in files(root)? {
+        hash.update(path.strip_prefix(root)?.as_os_str().as_encoded_bytes());
         hash.update(fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?);
     }
     Ok(hash.finalize().iter().take(6).map(|byte| format!("{byte:02x}")).collect())

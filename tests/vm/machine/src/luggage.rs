@@ -1,23 +1,21 @@
 //! What is of this checkout, on a small disk of its own that is made for each run: the machine has it as `/usr/local`.
 
-use std::{
-    ffi::OsString,
-    fs::{self, File},
-    os::unix::ffi::OsStrExt,
-    path::{Path, PathBuf},
-};
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use xtask_runner::Runner;
 
-use super::base::file_system;
-use crate::{
-    build, cluster,
-    runner::Runner,
-    shim,
-    toolchain::{Toolchain, musl::Musl},
-    tools::BUSYBOX,
-    workspace,
-};
+use crate::Test;
+use crate::base::file_system;
+
+/// Where the disk is filled, seen from the root of the checkout.
+const FOLDER: &str = "target/vm";
+
+/// The name of the shim's program, by which containerd's configuration on the machine finds it.
+const SHIM: &str = "containerd-shim-wasmtime-spin-v1";
 
 /// What the programs of the machine read, beside themselves.
 const NODE: &str = "tests/vm/node";
@@ -26,44 +24,29 @@ const NODE: &str = "tests/vm/node";
 const SIZE: &str = "1G";
 
 /// Makes the disk. Its file has no name, so that nobody has to remove it.
-pub fn disk(runner: &mut Runner, shim: &Path, arguments: &[OsString]) -> Result<File> {
-    let files = files(runner, shim)?;
-    let folder = workspace::target().join("vm");
+pub fn disk(runner: &mut Runner, test: &Test) -> Result<File> {
+    let files = files(test)?;
+    let folder = Path::new(FOLDER);
     // From a run that was killed.
-    let _ = fs::remove_dir_all(&folder);
-    let disk = fill(runner, &folder, &files, arguments);
-    fs::remove_dir_all(&folder).with_context(|| format!("cannot remove {}", folder.display()))?;
+    let _ = fs::remove_dir_all(folder);
+    let disk = fill(runner, folder, &files, &test.arguments);
+    fs::remove_dir_all(folder).with_context(|| format!("cannot remove {}", folder.display()))?;
     disk
 }
 
 /// What goes onto the disk: where it is here, and where there.
-fn files(runner: &mut Runner, shim: &Path) -> Result<Vec<(PathBuf, String)>> {
-    let component = component(runner)?;
-    let cases = cases(runner)?;
-    let tools = cluster::tools(runner)?;
+fn files(test: &Test) -> Result<Vec<(PathBuf, String)>> {
+    let tools = test_cluster::built()?;
     let mut files = vec![
-        (shim.to_path_buf(), format!("bin/{}", shim::BINARY)),
-        (cases, format!("bin/{}", workspace::CASES)),
-        (component, "share/component.wasm".to_owned()),
-        (BUSYBOX.path(runner)?, "share/busybox".to_owned()),
+        (test.shim.clone(), format!("bin/{SHIM}")),
+        (test.cases.clone(), "bin/test-vm".to_owned()),
+        (test.component.clone(), "share/component.wasm".to_owned()),
+        (test.busybox.clone(), "share/busybox".to_owned()),
         (tools.file("pause.tar"), "share/pause.tar".to_owned()),
     ];
     files
         .extend(["containerd", "containerd-shim-runc-v2", "ctr"].map(|name| (tools.file(name), format!("bin/{name}"))));
     Ok(files)
-}
-
-fn component(runner: &mut Runner) -> Result<PathBuf> {
-    let (toolchain, flavour) = Toolchain::best(runner)?;
-    build::component(runner, &toolchain, flavour)
-}
-
-/// Static, so that it does not matter which C library the machine has.
-fn cases(runner: &mut Runner) -> Result<PathBuf> {
-    shim::prerequisites(runner)?;
-    let musl = Musl::find(runner)?;
-    runner.run("building the cases", "first time about 2 min", &mut musl.cargo("build", &[workspace::CASES]))?;
-    Ok(musl.program(workspace::CASES))
 }
 
 /// Puts everything into `folder`, and all of that onto a disk.
@@ -75,7 +58,7 @@ fn fill(runner: &mut Runner, folder: &Path, files: &[(PathBuf, String)], argumen
     for (from, to) in files {
         fs::copy(from, root.join(to)).with_context(|| format!("cannot copy {}", from.display()))?;
     }
-    for entry in fs::read_dir(workspace::root().join(NODE).join("etc"))? {
+    for entry in fs::read_dir(Path::new(NODE).join("etc"))? {
         let entry = entry?;
         fs::copy(entry.path(), root.join("etc").join(entry.file_name()))?;
     }

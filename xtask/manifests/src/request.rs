@@ -1,39 +1,24 @@
-//! What can be said about a rendering, and the kustomization that it makes.
-
-use std::path::PathBuf;
+//! What to render, checked, and the kustomization that it makes.
 
 use anyhow::{Result, bail, ensure};
-use clap::Args;
 use oci_spec::distribution::Reference;
+
+use crate::arguments::Arguments;
 
 /// The image that the overlays name; `manifests/base/kustomization.yaml` has it.
 const IMAGE: &str = "localhost/httpserver";
 
-/// RFC 1123: a label of a host name, and how long the whole may be. Kubernetes has the same limit for a label's value.
+/// RFC 1123: the length of a label of a hostname, and of the whole. Kubernetes has the same limit for the value of a label.
 const LABEL_LENGTH: usize = 63;
 const HOST_LENGTH: usize = 253;
 
-/// The arguments of `cargo xtask manifests`.
-#[derive(Args)]
-pub struct Arguments {
-    /// An overlay: the name of a folder in manifests/overlays/
-    pub overlay: String,
-
-    /// The image, with a tag that is not `latest`, or a digest
-    #[arg(long, value_name = "NAME:TAG|NAME@DIGEST", value_parser = image)]
+/// The arguments, each of them checked.
+#[derive(Debug)]
+pub struct Request {
     image: Image,
-
-    /// The version to serve and to label everything with [default: the image's tag]
-    #[arg(long, value_parser = version)]
-    version: Option<String>,
-
-    /// The host to serve [default: the overlay's]
-    #[arg(long, value_parser = host)]
+    version: String,
+    /// The hostname to serve, if it is another than the overlay's.
     pub host: Option<String>,
-
-    /// Write to this file instead of standard output
-    #[arg(short, long, value_name = "FILE")]
-    pub output: Option<PathBuf>,
 }
 
 /// An image that stays the same: by tag, digest or both.
@@ -44,20 +29,28 @@ struct Image {
     digest: Option<String>,
 }
 
-impl Arguments {
-    /// The version to serve.
-    pub fn version(&self) -> Result<&str> {
-        let Some(version) = self.version.as_ref().or(self.image.tag.as_ref()) else {
-            bail!("an image by digest alone tells no version; add `--version VERSION`");
+impl Request {
+    /// Checks each value.
+    ///
+    /// # Errors
+    /// The value, and what was expected.
+    pub fn new(arguments: &Arguments) -> Result<Self> {
+        let image = image(&arguments.image)?;
+        let version = match (&arguments.version, &image.tag) {
+            (Some(version), _) => self::version(version)?,
+            (None, Some(tag)) => self::version(tag)
+                .map_err(|error| error.context("the image's tag is not a version; add `--version VERSION`"))?,
+            (None, None) => {
+                bail!("the image has a digest but no tag, so its version is unknown; add `--version VERSION`")
+            }
         };
-        self::version(version)
-            .map_err(|error| error.context("the image's tag is no version; add `--version VERSION`"))?;
-        Ok(version)
+        let host = arguments.host.as_deref().map(host).transpose()?;
+        Ok(Self { image, version, host })
     }
 
     /// A kustomization over the overlay at this relative path. Nothing in it needs escaping: see the parsers below.
-    pub fn kustomization(&self, overlay: &str, version: &str) -> String {
-        let Image { name, tag, digest } = &self.image;
+    pub fn kustomization(&self, overlay: &str) -> String {
+        let Self { image: Image { name, tag, digest }, version, .. } = self;
         let tag = tag.as_ref().map(|tag| format!("newTag: \"{tag}\", ")).unwrap_or_default();
         let digest = digest.as_ref().map(|digest| format!("digest: \"{digest}\", ")).unwrap_or_default();
         let patches = self.host.as_ref().map(|host| patches(host)).unwrap_or_default();
@@ -75,7 +68,7 @@ images:
     }
 }
 
-/// The host, wherever a component has one; a target that the overlay does not have is passed over.
+/// Sets the hostname in each object that can have one. Kustomize ignores a patch for an object that is not there.
 fn patches(host: &str) -> String {
     let targets = [
         ("kind: Ingress", "/spec/rules/0/host"),
@@ -91,23 +84,19 @@ fn patches(host: &str) -> String {
 }
 
 fn image(text: &str) -> Result<Image> {
-    let expected = "expected NAME:TAG or NAME@sha256:DIGEST";
-    let reference: Reference = match text.parse() {
-        Ok(reference) => reference,
-        Err(error) => bail!("{error}; {expected}"),
+    let invalid = || {
+        format!("invalid image {text:?}: expected NAME:TAG or NAME@sha256:DIGEST, such as example.com/httpserver:v1")
     };
+    let Ok(reference) = text.parse::<Reference>() else { bail!(invalid()) };
     let (tag, digest) = (reference.tag(), reference.digest());
     // The parser adds `latest` where there is no tag.
-    ensure!(
-        digest.is_some() || tag != Some("latest"),
-        "without a tag, or with `latest`, nobody knows what runs; {expected}"
-    );
+    ensure!(digest.is_some() || tag != Some("latest"), "{}; without a tag, or with `latest`, it can change", invalid());
     let name = text.split('@').next().unwrap_or(text);
     let name = tag.and_then(|tag| name.strip_suffix(tag)?.strip_suffix(':')).unwrap_or(name);
     Ok(Image { name: name.to_owned(), tag: tag.map(str::to_owned), digest: digest.map(str::to_owned) })
 }
 
-/// What the variable `version` and a label's value both accept.
+/// A version is the value of a variable and of a label, so both have to accept it.
 fn version(text: &str) -> Result<String> {
     let ends = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
     let bytes = text.as_bytes();
@@ -117,7 +106,8 @@ fn version(text: &str) -> Result<String> {
         && bytes.iter().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(byte));
     ensure!(
         valid,
-        "expected 1 to {LABEL_LENGTH} letters, digits, `.`, `_` and `-`, with a letter or digit at both ends, as in v1.2.3"
+        "invalid version {text:?}: expected 1 to {LABEL_LENGTH} letters, digits, `.`, `_` and `-`, with a letter or digit at both \
+         ends, such as v1.2.3"
     );
     Ok(text.to_owned())
 }
@@ -132,7 +122,7 @@ fn host(text: &str) -> Result<String> {
     };
     ensure!(
         text.len() <= HOST_LENGTH && text.split('.').all(label),
-        "expected a host name in lower case without scheme, port and path, as in httpserver.example.com"
+        "invalid host {text:?}: expected a hostname in lower case without scheme, port and path, such as httpserver.example.com"
     );
     Ok(text.to_owned())
 }
@@ -157,15 +147,15 @@ mod tests {
     }
 
     #[test]
-    fn an_image_that_may_change_or_is_none_is_refused() {
+    fn an_image_that_can_change_or_is_invalid_is_refused() {
         for bad in ["", "a/b", "a/b:latest", "localhost:5000/a", "a/B:v2", "a:v2@sha256:12", "a b:v2", "a:\"v2\""] {
             let error = image(bad).unwrap_err().to_string();
-            assert!(error.ends_with("expected NAME:TAG or NAME@sha256:DIGEST"), "{bad}: {error}");
+            assert!(error.contains("expected NAME:TAG or NAME@sha256:DIGEST"), "{bad}: {error}");
         }
     }
 
     #[test]
-    fn a_version_is_also_a_label() {
+    fn a_version_can_be_the_value_of_a_label() {
         for good in ["v2", "1.2.3", "a", &"x".repeat(63)] {
             version(good).unwrap();
         }
@@ -175,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn a_host_is_a_name_alone() {
+    fn a_host_is_only_a_hostname() {
         for good in ["localhost", "a.example.com", "x-1.example"] {
             host(good).unwrap();
         }

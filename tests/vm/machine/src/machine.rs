@@ -1,22 +1,22 @@
 //! The machine itself: QEMU, which emulates its processors, so that it is the same wherever this runs.
 
-use std::{
-    env::consts::ARCH,
-    fs::{self, File},
-    io::{self, Read, Seek, Write},
-    os::fd::AsRawFd,
-    path::PathBuf,
-    process::Command,
-};
+use std::env::consts::ARCH;
+use std::fs::{self, File};
+use std::io::{self, BufRead, BufReader, Read, Seek, Write};
+use std::os::fd::AsRawFd;
+use std::path::{self, Path};
+use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail, ensure};
 use rustix::io::{FdFlags, fcntl_setfd};
 
-use super::base::Base;
-use crate::{runner::Runner, workspace};
+use crate::base::Base;
 
 /// When a machine is ended that does not end itself, seconds. Each case has a deadline of its own, far below it.
 const DEADLINE: &str = "600";
+
+/// The folder for what a run writes, seen from the root of the checkout, where `cargo xtask` starts this program.
+const TARGET: &str = "target";
 
 /// What differs between the kinds of processors.
 pub struct Platform {
@@ -89,26 +89,30 @@ impl Machine {
         qemu.args(["-device", "virtio-serial", "-chardev", "file,id=cases,path=/dev/stdout"]);
         qemu.args(["-device", "virtserialport,chardev=cases,name=cases"]);
         // Where the changes to the first disk go, into a file without a name.
-        qemu.env("TMPDIR", workspace::target());
+        qemu.env("TMPDIR", path::absolute(TARGET).context("there is no current folder")?);
         Ok(Self { qemu, luggage, console })
     }
 
-    /// Switches it on, gives each line of the cases to `on_line`, and waits until it has switched itself off.
+    /// Switches it on, prints the lines of the cases, and waits until it has switched itself off.
     ///
     /// # Errors
     /// If a case failed, or not all of them have ended: then the console is shown.
-    pub fn run(mut self, runner: &mut Runner, mut on_line: impl FnMut(&str)) -> Result<()> {
+    pub fn run(mut self) -> Result<()> {
         for file in [&self.luggage, &self.console] {
             fcntl_setfd(file, FdFlags::empty()).context("cannot leave a file to QEMU")?;
         }
+        let mut qemu = self.qemu.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().context("cannot run `setpriv`")?;
         let mut result = None;
-        let ended = runner.run_streaming("in the virtual machine", &mut self.qemu, |line| {
+        for line in BufReader::new(qemu.stdout.take().expect("its standard output is a pipe")).split(b'\n') {
+            let line = line?;
+            let line = String::from_utf8_lossy(&line);
+            println!("{line}");
             if let Some(said) = line.strip_prefix("test result: ") {
                 result = Some(said.starts_with("ok."));
             }
-            on_line(line);
-        });
-        if result == Some(true) && ended.is_ok() {
+        }
+        let ended = qemu.wait()?;
+        if result == Some(true) && ended.success() {
             return Ok(());
         }
         let mut log = Vec::new();
@@ -116,7 +120,7 @@ impl Machine {
         self.console.read_to_end(&mut log)?;
         eprintln!("the machine's console:");
         io::stderr().write_all(&log)?;
-        ended.with_context(|| format!("the machine has {DEADLINE} s"))?;
+        ensure!(ended.success(), "the machine ended with {ended}; it has {DEADLINE} s");
         ensure!(result.is_some(), "the machine ended before all cases had; its console is above");
         bail!("a case failed, see above")
     }
@@ -124,7 +128,7 @@ impl Machine {
 
 /// A command that ends with this program, however that ends, and at the latest after [`DEADLINE`]; Ctrl-C reaches it, too.
 fn bound() -> Command {
-    let mut command = workspace::command("setpriv");
+    let mut command = Command::new("setpriv");
     command.args(["--pdeathsig", "KILL", "timeout", "--foreground", "--signal", "KILL", DEADLINE]);
     command.args(["setpriv", "--pdeathsig", "KILL"]);
     command
@@ -132,7 +136,7 @@ fn bound() -> Command {
 
 /// A new file that goes with the last who has it open.
 fn nameless(name: &str) -> Result<File> {
-    let path: PathBuf = workspace::target().join(name);
+    let path = Path::new(TARGET).join(name);
     let mut options = File::options();
     let file = options.read(true).write(true).create(true).truncate(true).open(&path);
     let file = file.with_context(|| format!("cannot write {}", path.display()))?;

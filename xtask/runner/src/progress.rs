@@ -1,0 +1,109 @@
+//! The line that says what a slow command does: redrawn in place on a terminal, else a new line every ten seconds.
+
+use std::io::{self, IsTerminal, Write};
+use std::time::{Duration, Instant};
+
+use crate::cargo_output::Status;
+use crate::runner::seconds;
+
+/// How often to look: often enough for a clock that shows seconds.
+pub const TICK: Duration = Duration::from_millis(200);
+
+/// How often a line is printed where standard error is no terminal, such as the log of CI.
+const PLAIN_INTERVAL: Duration = Duration::from_secs(10);
+
+/// Back to the beginning of the line, and no line break at the terminal's edge: a longer text is cut there.
+const BEGIN: &str = "\r\x1b[?7l";
+
+/// Removes what is left of a longer text, and allows line breaks again.
+const END: &str = "\x1b[K\x1b[?7h";
+
+/// The line of one command.
+pub struct Progress {
+    what: String,
+    hint: String,
+    start: Instant,
+    is_terminal: bool,
+    /// When the line was drawn or printed last.
+    drawn: Instant,
+    /// Whether the cursor is behind the first line, so that the end fits there.
+    first_line_is_open: bool,
+}
+
+impl Progress {
+    /// Prints what begins. `hint` says what to expect, for example how long it takes the first time.
+    pub fn start(what: &str, hint: &str) -> Self {
+        let now = Instant::now();
+        let hint = if hint.is_empty() { String::new() } else { format!(" ({hint})") };
+        let is_terminal = io::stderr().is_terminal();
+        let progress =
+            Self { what: what.to_owned(), hint, start: now, is_terminal, drawn: now, first_line_is_open: !is_terminal };
+        if is_terminal {
+            progress.draw(&Status::Unknown);
+        } else {
+            eprint!("{}{} … ", progress.what, progress.hint);
+        }
+        progress
+    }
+
+    /// Shows how far the command is, if it is time to.
+    pub fn update(&mut self, status: &Status) {
+        let interval = if self.is_terminal { TICK } else { PLAIN_INTERVAL };
+        if self.drawn.elapsed() < interval {
+            return;
+        }
+        self.drawn = Instant::now();
+        if self.is_terminal {
+            return self.draw(status);
+        }
+        if std::mem::take(&mut self.first_line_is_open) {
+            eprintln!();
+        }
+        eprintln!("  {}", state(self.start.elapsed(), status));
+    }
+
+    /// Prints how the command ended, and returns how long it took.
+    pub fn end(self, succeeded: bool) -> Duration {
+        let took = self.start.elapsed();
+        let end = if succeeded { seconds(took) } else { "failed".to_owned() };
+        if self.is_terminal {
+            eprintln!("\r\x1b[K{} … {end}", self.what);
+        } else if self.first_line_is_open {
+            eprintln!("{end}");
+        } else {
+            eprintln!("{} … {end}", self.what);
+        }
+        took
+    }
+
+    fn draw(&self, status: &Status) {
+        eprint!("{BEGIN}{}{}: {}{END}", self.what, self.hint, state(self.start.elapsed(), status));
+        // Unbuffered, but that is not promised. An error is not worth to stop for.
+        let _ = io::stderr().flush();
+    }
+}
+
+/// The changing part of the line: `61 s, 120 of 233 crates: wasmtime, ring`.
+fn state(elapsed: Duration, status: &Status) -> String {
+    let time = format!("{} s", elapsed.as_secs());
+    match status {
+        Status::Unknown => time,
+        Status::Waiting => format!("{time}, waiting for another cargo"),
+        Status::Downloading => format!("{time}, downloading crates"),
+        Status::Building { done, total, current } => format!("{time}, {done} of {total} crates: {current}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_line_says_how_long_and_how_far() {
+        let after = |status| state(Duration::from_millis(61_900), &status);
+        assert_eq!(after(Status::Unknown), "61 s");
+        assert_eq!(after(Status::Waiting), "61 s, waiting for another cargo");
+        let building = Status::Building { done: 120, total: 233, current: "wasmtime, ring".to_owned() };
+        assert_eq!(after(building), "61 s, 120 of 233 crates: wasmtime, ring");
+    }
+}
