@@ -12,7 +12,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep_until, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
@@ -28,6 +28,9 @@ const MAX_HEAD: usize = 64 << 10;
 
 /// How long a closed connection may still send: closing at once would reset it, and the client might lose the answer.
 const LINGER: Duration = Duration::from_secs(1);
+
+/// How long a new connection may take for the first bytes of its request if the server drains. Its client could not know that.
+const FIRST_REQUEST: Duration = Duration::from_millis(100);
 
 /// What all connections of a thread have in common.
 #[derive(Clone)]
@@ -58,9 +61,13 @@ impl Connections {
             }
             return;
         }
+        let closable = Instant::now() + FIRST_REQUEST;
         let sniffed = tokio::select! {
             sniffed = timeout(self.read_timeout, sniff(&mut stream)) => sniffed,
-            () = self.draining.cancelled() => return,
+            () = async {
+                self.draining.cancelled().await;
+                sleep_until(closable).await;
+            } => return,
         };
         if let Ok(Ok(Sniffed { h2, bytes })) = sniffed {
             let (read, write) = stream.into_split();
@@ -89,13 +96,16 @@ impl Connections {
                 service_fn(move |request| Box::pin(service.clone().respond(request, https, peer))),
             );
         let mut draining = pin!(self.draining.cancelled());
-        let mut told = false;
+        let mut shutting_down = false;
         let ended = poll_fn(|context| {
-            if !told && draining.as_mut().poll(context).is_ready() {
-                told = true;
+            // Before a shutdown, which would drop a first request that is here but not read.
+            let ended = connection.poll_without_shutdown(context);
+            if ended.is_pending() && !shutting_down && draining.as_mut().poll(context).is_ready() {
+                shutting_down = true;
                 Pin::new(&mut connection).graceful_shutdown();
+                return connection.poll_without_shutdown(context);
             }
-            connection.poll_without_shutdown(context)
+            ended
         })
         .await;
         let parts = connection.into_parts();
