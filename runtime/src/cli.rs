@@ -25,7 +25,7 @@ pub(crate) struct Up {
     #[arg(short, long, alias = "file", value_name = "PATH", default_value = "spin.toml")]
     pub(crate) from: PathBuf,
 
-    /// The address to listen on; port 0 takes a free one
+    /// The address to listen on; port 0 takes a free one. Not used if the process inherits a socket (LISTEN_FDS)
     #[arg(long, value_name = "IP:PORT", env = "SPIN_HTTP_LISTEN_ADDR", default_value = "127.0.0.1:3000")]
     pub(crate) listen: SocketAddr,
 

@@ -1,15 +1,15 @@
 //! What a server is told besides the manifest.
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 use std::time::Duration;
 
 /// How to serve.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Options {
-    /// The address to listen on; port 0 takes a free one.
-    pub listen: SocketAddr,
+    /// Where to listen.
+    pub listen: Listen,
     /// The certificate chain and its key, PEM files, to serve HTTPS.
     pub tls: Option<TlsFiles>,
     /// How many threads serve, each with its own listener and executor.
@@ -18,6 +18,16 @@ pub struct Options {
     pub timeouts: Timeouts,
     /// What guests may take.
     pub limits: Limits,
+}
+
+/// Where connections come from.
+#[derive(Debug)]
+pub enum Listen {
+    /// From new sockets on this address; port 0 takes a free one.
+    Address(SocketAddr),
+    /// From a socket that listens already, and that other processes have, too. A drain leaves the connections in it that are not
+    /// accepted yet: they are for the next server.
+    Inherited(TcpListener),
 }
 
 impl Timeouts {

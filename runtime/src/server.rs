@@ -1,14 +1,13 @@
 //! The server: one thread per core, each with its own listener and executor, so that a request never changes threads.
 
-use std::io::{self, ErrorKind};
-use std::net::{SocketAddr, TcpListener};
+mod listener;
+
+use std::net::SocketAddr;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
-use socket2::{Domain, Protocol, Socket, Type};
-use tokio::net::TcpStream;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -19,18 +18,13 @@ use crate::manifest::Manifest;
 use crate::options::Options;
 use crate::service::Service;
 use crate::variables::Variables;
-use crate::{engine, log, tls};
-
-/// Connections that wait to be accepted, for each thread.
-const BACKLOG: i32 = 1024;
-
-/// The pause after a failed accept: out of file descriptors, say, which only time mends.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+use crate::{engine, tls};
+use listener::Listener;
 
 /// An application, loaded and bound to its address, not yet serving.
 pub struct Server {
     address: SocketAddr,
-    listeners: Vec<TcpListener>,
+    listeners: Vec<Listener>,
     connections: Connections,
     drain_timeout: Duration,
 }
@@ -48,12 +42,7 @@ impl Server {
     pub fn bind(manifest: &Manifest, variables: Variables, options: &Options, code: Code<'_>) -> Result<Self> {
         let tls = options.tls.as_ref().map(tls::acceptor).transpose()?;
         let instance = engine::load(manifest, &options.limits, code)?;
-        let (address, listeners) = listen(options.listen, options.threads.get()).map_err(|error| match error.kind() {
-            ErrorKind::AddrInUse => {
-                anyhow!("cannot listen on {}: another server has that address; stop it, or choose another with `--listen` or SPIN_HTTP_LISTEN_ADDR, port 0 for a free one", options.listen)
-            }
-            _ => anyhow!("cannot listen on {}: {error}; choose another address with `--listen` or SPIN_HTTP_LISTEN_ADDR", options.listen),
-        })?;
+        let (address, listeners) = listener::open(&options.listen, options.threads.get())?;
         let service = Service {
             guest: Guest::new(instance, variables, &options.limits, &options.timeouts),
             name: manifest.name.as_str().into(),
@@ -113,68 +102,15 @@ impl Running {
     }
 }
 
-/// One listener for each thread on the same address: the kernel shares new connections out among them.
-fn listen(address: SocketAddr, threads: usize) -> io::Result<(SocketAddr, Vec<TcpListener>)> {
-    // SO_REUSEPORT lets a second server of the same user share the port unnoticed. A socket without it finds out.
-    let probe = socket(address)?;
-    probe.bind(&address.into())?;
-    let address = probe.local_addr()?.as_socket().unwrap_or(address);
-    let listeners = (0..threads).map(|_| {
-        let socket = socket(address)?;
-        socket.set_reuse_port(true)?;
-        socket.bind(&address.into())?;
-        socket.listen(BACKLOG)?;
-        socket.set_nonblocking(true)?;
-        Ok(socket.into())
-    });
-    Ok((address, listeners.collect::<io::Result<_>>()?))
-}
-
-fn socket(address: SocketAddr) -> io::Result<Socket> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-    // A server can start again while connections of its predecessor are still in TIME_WAIT.
-    socket.set_reuse_address(true)?;
-    Ok(socket)
-}
-
 /// One thread's work. Gives the number of connections that were cut.
-fn serve(listener: TcpListener, connections: Connections, drain_timeout: Duration) -> Result<usize> {
+fn serve(listener: Listener, connections: Connections, drain_timeout: Duration) -> Result<usize> {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start an executor")?;
     runtime.block_on(async {
-        let listener = tokio::net::TcpListener::from_std(listener).context("cannot watch the listener")?;
-        accept(&listener, &connections).await;
-        accept_backlog(listener.into_std()?, &connections);
+        let accepted = listener.accept(&connections.draining, |stream, peer| connections.spawn(stream, peer));
+        accepted.await.context("cannot watch the listener")?;
         let tasks = connections.service.tasks;
         tasks.close();
         Ok(timeout(drain_timeout, tasks.wait()).await.map_or_else(|_| tasks.len(), |()| 0))
     })
-}
-
-/// Accepts until the server drains.
-async fn accept(listener: &tokio::net::TcpListener, connections: &Connections) {
-    loop {
-        let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
-            () = connections.draining.cancelled() => return,
-        };
-        match accepted {
-            Ok((stream, peer)) => connections.spawn(stream, peer),
-            Err(error) => {
-                log::line(format_args!("cannot accept a connection: {error}"));
-                sleep(ACCEPT_PAUSE).await;
-            }
-        }
-    }
-}
-
-/// Accepts what the kernel had already accepted for us: closing the listener would reset these connections.
-fn accept_backlog(listener: TcpListener, connections: &Connections) {
-    while let Ok((stream, peer)) = listener.accept() {
-        if stream.set_nonblocking(true).is_ok()
-            && let Ok(stream) = TcpStream::from_std(stream)
-        {
-            connections.spawn(stream, peer);
-        }
-    }
 }

@@ -8,7 +8,7 @@ use std::thread::available_parallelism;
 use std::time::Duration;
 
 use anyhow::{Result, anyhow};
-use httpserver_runtime::options::{Limits, Options, Timeouts};
+use httpserver_runtime::options::{Limits, Listen, Options, Timeouts};
 use oci_spec::runtime::Spec;
 
 /// The default address, as in Spin's shim.
@@ -52,7 +52,7 @@ pub fn options(spec: &Spec) -> Result<Options> {
         "whole seconds, less than terminationGracePeriodSeconds, as in `20`",
     )?;
     Ok(Options {
-        listen: environment.parse("SPIN_HTTP_LISTEN_ADDR", LISTEN, "IP:PORT, as in `0.0.0.0:8080`")?,
+        listen: Listen::Address(environment.parse("SPIN_HTTP_LISTEN_ADDR", LISTEN, "IP:PORT, as in `0.0.0.0:8080`")?),
         tls: None,
         threads: threads(spec),
         timeouts: Timeouts { drain: Duration::from_secs(drain), ..Timeouts::DEFAULT },
@@ -100,6 +100,13 @@ mod tests {
 
     use super::*;
 
+    fn address(options: &Options) -> SocketAddr {
+        match options.listen {
+            Listen::Address(address) => address,
+            Listen::Inherited(_) => panic!("a container inherits no socket"),
+        }
+    }
+
     fn read(pairs: &[&str]) -> Result<Options> {
         let pairs: Vec<_> = pairs.iter().map(|&pair| pair.to_owned()).collect();
         let process = ProcessBuilder::default().env(pairs).build().unwrap();
@@ -120,7 +127,7 @@ mod tests {
     #[test]
     fn unasked_it_serves_as_spins_shim_does() {
         let options = read(&["PATH=/bin"]).unwrap();
-        assert_eq!(options.listen.to_string(), "0.0.0.0:80");
+        assert_eq!(address(&options).to_string(), "0.0.0.0:80");
         assert_eq!(options.limits.instances.get(), 1000);
         assert_eq!(options.timeouts.drain, Duration::from_secs(20));
     }
@@ -135,7 +142,7 @@ mod tests {
             "HTTPSERVER_DRAIN_TIMEOUT=3",
         ])
         .unwrap();
-        assert_eq!(options.listen.to_string(), "[::]:8080", "the last of two");
+        assert_eq!(address(&options).to_string(), "[::]:8080", "the last of two");
         assert_eq!((options.limits.instances.get(), options.limits.memory), (7, 65536));
         assert_eq!(options.timeouts.drain, Duration::from_secs(3));
     }
