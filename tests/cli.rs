@@ -171,7 +171,7 @@ fn a_certificate_or_key_that_cannot_be_used_is_named() {
 #[test]
 fn an_unknown_variable_is_refused_and_the_known_ones_are_named() {
     let app = with_variable("{ default = \"hi\" }").args(["--variable", "greetings=hello"]);
-    assert_fails(app, 1, &["greetings", "`greeting`"]);
+    assert_fails(app, 1, &["\"greetings\"", "declares: greeting"]);
 }
 
 #[test]

@@ -32,7 +32,7 @@ watch = ["src/**"]
 "#;
 
 fn error(text: &str) -> String {
-    Manifest::parse(text, Path::new("")).unwrap_err().at(Path::new("spin.toml"), text).to_string()
+    Manifest::parse(text, Path::new("")).unwrap_err().in_file(Path::new("spin.toml"), text).to_string()
 }
 
 fn error_with(from: &str, to: &str) -> String {
