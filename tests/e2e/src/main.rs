@@ -80,7 +80,7 @@ const TESTS: &[(&str, Test)] = &[
     ("scale: ordinary Linux containers in the component's pod", scale::with_linux_containers),
     ("scale: thirty pods on one node", scale::many_on_one_node),
     ("scale: by load, out and back in", scale::by_load),
-    ("policy: exec probes are refused, with what to use instead", policy::guard),
+    ("policy: exec probes are refused, with what to use instead", policy::deny_exec),
     ("policy: a privileged pod is refused", policy::privileged),
     ("policy: a RuntimeClass whose handler no node has says so", policy::no_handler),
     ("total: requests under everything that must not make one fail", load::total),

@@ -6,8 +6,8 @@ use serde_json::json;
 use crate::bed::{Bed, IMAGE};
 use crate::pod::Pod;
 
-pub fn guard(bed: &Bed) -> Result<String> {
-    let (pod, exec) = (Pod::of_component("guarded", IMAGE), json!({"exec": {"command": ["true"]}}));
+pub fn deny_exec(bed: &Bed) -> Result<String> {
+    let (pod, exec) = (Pod::of_component("with-exec", IMAGE), json!({"exec": {"command": ["true"]}}));
     let probed = pod.clone().with("/spec/containers/0/livenessProbe", exec.clone());
     refused(bed, &probed, "use httpGet, tcpSocket or grpc")?;
     refused(bed, &pod.with("/spec/containers/0/lifecycle/preStop", exec), "use preStop.sleep or httpGet")

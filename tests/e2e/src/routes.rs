@@ -12,7 +12,7 @@ use test_cluster::address;
 use test_support::artifacts;
 use test_support::tls::Identity;
 
-use crate::bed::{Bed, GATEWAY_HOST, HOST, IMAGE, kustomize, text, until};
+use crate::bed::{Bed, GATEWAY_HOST, HOST, IMAGE, kustomize, runtime_class_without_exec, text, until};
 use crate::images::BUSYBOX;
 use crate::look;
 use crate::pod::Pod;
@@ -31,6 +31,7 @@ pub fn first_answer(bed: &Bed) -> Result<String> {
     until("the Ingress answers", answers)?;
     let took = start.elapsed();
     certificate(bed)?;
+    bed.cluster.apply(&runtime_class_without_exec()?)?;
     bed.deploy("v1")?;
     Ok(format!("{:.1} s from apply to 200", took.as_secs_f64()))
 }
