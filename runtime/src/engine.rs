@@ -53,7 +53,7 @@ pub fn new(limits: &Limits) -> Result<Engine> {
         .epoch_interruption(true);
     let engine = Engine::new(&config).map_err(|error| {
         anyhow!(
-            "cannot reserve room for {instances} instances of {} bytes each: {error:#}; ask for less",
+            "cannot reserve room for {instances} instances of {} bytes each: {error:#}; choose a lower limit",
             limits.memory
         )
     })?;

@@ -104,18 +104,28 @@ fn check_version(version: &Spanned<toml::Value>) -> Result<(), Problem> {
     match version.as_ref() {
         toml::Value::Integer(2) => Ok(()),
         toml::Value::String(two) if two == "2" => Ok(()),
-        other => Err(Problem::new(version.span(), format!("`spin_manifest_version` is {other}, expected 2"))),
+        other => {
+            Err(Problem::new(version.span(), format!("invalid spin_manifest_version {}: expected 2", quoted(other))))
+        }
     }
+}
+
+/// `value` in quotation marks, which a text has already.
+fn quoted(value: &toml::Value) -> String {
+    if value.is_str() { value.to_string() } else { format!("\"{value}\"") }
 }
 
 fn only_trigger(triggers: &[Spanned<HttpTrigger>]) -> Result<&HttpTrigger, Problem> {
     let [trigger] = triggers else {
         let second = triggers.get(1).map_or(0..0, Spanned::span);
-        return Err(Problem::unsupported(second, format!("{} HTTP triggers, expected one", triggers.len())));
+        return Err(Problem::unsupported(
+            second,
+            format!("invalid number of HTTP triggers \"{}\": expected 1", triggers.len()),
+        ));
     };
     let trigger = trigger.get_ref();
     if trigger.route.get_ref() != ROUTE {
-        let found = format!("the route `{}`, expected `{ROUTE}`", trigger.route.get_ref());
+        let found = format!("invalid route \"{}\": expected \"{ROUTE}\"", trigger.route.get_ref());
         return Err(Problem::unsupported(trigger.route.span(), found));
     }
     Ok(trigger)
@@ -127,16 +137,16 @@ fn only_component(
 ) -> Result<(String, Component), Problem> {
     let wanted = trigger.component.get_ref();
     if let Some(other) = components.keys().find(|name| name.get_ref() != wanted) {
-        let found =
-            format!("the component `{}` beside the trigger's `{wanted}`, expected that one alone", other.get_ref());
+        let found = format!("invalid component \"{}\": expected only the trigger's, \"{wanted}\"", other.get_ref());
         return Err(Problem::unsupported(other.span(), found));
     }
     let Some((name, component)) = components.into_iter().next() else {
-        let missing = format!("the trigger names the component `{wanted}`, expected a table `[component.{wanted}]`");
+        let missing =
+            format!("invalid component \"{wanted}\" of the trigger: expected one with a table [component.{wanted}]");
         return Err(Problem::new(trigger.component.span(), missing));
     };
     if let Some(host) = component.allowed_outbound_hosts.first() {
-        let found = format!("the outbound host `{}`, expected none", host.get_ref());
+        let found = format!("invalid outbound host \"{}\": expected none", host.get_ref());
         return Err(Problem::unsupported(host.span(), found));
     }
     Ok((name.into_inner(), component))
@@ -144,13 +154,14 @@ fn only_component(
 
 fn check_names<'a>(mut names: impl Iterator<Item = &'a Spanned<String>>) -> Result<(), Problem> {
     names.find(|name| !is_variable_name(name.get_ref())).map_or(Ok(()), |name| {
-        let wrong = format!("`{}` is no name of a variable, expected {VARIABLE_NAME}", name.get_ref());
+        let wrong = format!("invalid name of a variable \"{}\": expected {VARIABLE_NAME}", name.get_ref());
         Err(Problem::new(name.span(), wrong))
     })
 }
 
 /// What [`is_variable_name`] accepts, in words.
-pub(crate) const VARIABLE_NAME: &str = "a lower-case letter, then lower-case letters, digits and `_`";
+pub(crate) const VARIABLE_NAME: &str =
+    "a lower-case letter, then lower-case letters, digits and `_`, such as log_level";
 
 /// Whether Spin accepts `name` as the name of a variable.
 pub(crate) fn is_variable_name(name: &str) -> bool {
@@ -230,7 +241,7 @@ impl Problem {
     fn unsupported(span: Range<usize>, found: String) -> Self {
         Self::new(
             span,
-            format!("{found}: this runtime runs one HTTP component on one route; real Spin runs the rest: `spin up`"),
+            format!("{found}; this runtime runs one HTTP component on one route, real Spin runs the rest: `spin up`"),
         )
     }
 

@@ -22,7 +22,7 @@ const CLIENT_ADDR: HeaderName = HeaderName::from_static("spin-client-addr");
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Rejection {
     /// It violates RFC 9110 or 9112; the text says how, and what was expected.
-    Malformed(&'static str),
+    Malformed(String),
     /// A header value is not UTF-8. Spin responds with an empty 500.
     NotUtf8,
 }
@@ -33,7 +33,7 @@ pub(crate) enum Rejection {
 /// A [`Rejection`].
 pub(crate) fn prepare(request: &mut Parts, https: bool, peer: SocketAddr) -> Result<(), Rejection> {
     if request.method == Method::CONNECT {
-        return Err(Rejection::Malformed("CONNECT is for proxies, and this server is not one"));
+        return Err(malformed("CONNECT is for proxies, and this server is not one"));
     }
     let authority = authority(request)?;
     if request.headers.values().any(|value| std::str::from_utf8(value.as_bytes()).is_err()) {
@@ -48,20 +48,31 @@ fn authority(request: &Parts) -> Result<String, Rejection> {
     let mut hosts = request.headers.get_all(HOST).iter();
     let host = hosts.next();
     if hosts.next().is_some() {
-        return Err(Rejection::Malformed("more than one Host; RFC 9112 §3.2 wants exactly one"));
+        return Err(malformed("more than one Host: expected exactly one (RFC 9112 §3.2)"));
     }
-    let host = host.map(|host| host.to_str().ok().filter(|host| is_host(host))).map(|valid| {
-        valid.ok_or(Rejection::Malformed("an invalid Host; expected `name`, `name:port` or an IP address"))
-    });
+    let host = host.map(|host| host.to_str().ok().filter(|text| is_host(text)).ok_or_else(|| invalid_host(host)));
     let host = host.transpose()?;
     match (request.uri.authority(), host) {
-        (None, None) => Err(Rejection::Malformed("no Host; RFC 9112 §3.2 wants exactly one")),
+        (None, None) => Err(malformed("no Host: expected exactly one (RFC 9112 §3.2)")),
         (None, Some(host)) => Ok(host.to_owned()),
         (Some(target), None) if request.version == Version::HTTP_2 => Ok(target.to_string()),
-        (Some(_), None) => Err(Rejection::Malformed("no Host; RFC 9112 §3.2 wants exactly one")),
+        (Some(_), None) => Err(malformed("no Host: expected exactly one (RFC 9112 §3.2)")),
         (Some(target), Some(host)) if target.as_str().eq_ignore_ascii_case(host) => Ok(host.to_owned()),
-        (Some(_), Some(_)) => Err(Rejection::Malformed("a target of another authority than Host")),
+        (Some(target), Some(host)) => Err(Rejection::Malformed(format!(
+            "invalid authority \"{target}\" of the target: expected that of Host, {host}"
+        ))),
     }
+}
+
+fn malformed(detail: &str) -> Rejection {
+    Rejection::Malformed(detail.to_owned())
+}
+
+fn invalid_host(host: &HeaderValue) -> Rejection {
+    let host = String::from_utf8_lossy(host.as_bytes());
+    Rejection::Malformed(format!(
+        "invalid Host \"{host}\": expected a hostname or an IP address, such as example.com:8080"
+    ))
 }
 
 /// An authority (RFC 3986 §3.2) without `user@`, which a Host may not have (RFC 9110 §7.2).
@@ -105,7 +116,8 @@ fn append_spin_fields(request: &mut Parts, scheme: &str, authority: &str, peer: 
 }
 
 fn value(text: String) -> Result<HeaderValue, Rejection> {
-    HeaderValue::try_from(text).map_err(|_| Rejection::Malformed("a target that no header field can hold"))
+    HeaderValue::try_from(&text)
+        .map_err(|_| Rejection::Malformed(format!("invalid target {text:?}: expected one that a header may contain")))
 }
 
 #[cfg(test)]

@@ -80,7 +80,7 @@ impl Service {
 /// The response to a request that does not reach the guest.
 fn rejected(rejection: Rejection) -> LocalResponse {
     match rejection {
-        Rejection::Malformed(detail) => local_response::problem(StatusCode::BAD_REQUEST, detail),
+        Rejection::Malformed(detail) => local_response::problem(StatusCode::BAD_REQUEST, &detail),
         Rejection::NotUtf8 => local_response::empty(StatusCode::INTERNAL_SERVER_ERROR),
     }
 }

@@ -67,7 +67,7 @@ impl Variables {
         let values = manifest.templates.iter().map(|(name, template)| {
             let value = expand(template, &application);
             let value = value
-                .with_context(|| format!("invalid template \"{template}\" of the component's variable `{name}`"))?;
+                .with_context(|| format!("invalid template \"{template}\" of the component's variable \"{name}\""))?;
             Ok((name.clone(), value))
         });
         Ok(Self { component: manifest.component.clone(), values: values.collect::<Result<_>>()? })
@@ -94,7 +94,7 @@ fn expand(template: &str, application: &HashMap<&str, String>) -> Result<String>
         };
         let name = name.trim();
         let Some(value) = application.get(name) else {
-            bail!("expected a variable of `[variables]` that has a value, `{name}` is not one");
+            bail!("expected a variable of [variables] that has a value, \"{name}\" is not one");
         };
         expanded.push_str(literal);
         expanded.push_str(value);
@@ -114,7 +114,9 @@ pub fn read_dotenv(folder: &Path) -> Result<BTreeMap<String, String>> {
         return Ok(BTreeMap::new());
     }
     let pairs = dotenvy::from_path_iter(&path).and_then(|pairs| pairs.collect());
-    pairs.with_context(|| format!("cannot read `{}`, expected lines of NAME=VALUE", path.display()))
+    pairs.with_context(|| {
+        format!("cannot read `{}`: expected lines of NAME=VALUE, such as SPIN_VARIABLE_VERSION=v9", path.display())
+    })
 }
 
 #[cfg(test)]
@@ -141,7 +143,7 @@ mod tests {
     #[test]
     fn a_bad_template_says_what_is_wrong() {
         assert!(expand("{{ version", &application()).unwrap_err().to_string().contains("expected `}}`"));
-        assert!(expand("{{ other }}", &application()).unwrap_err().to_string().contains("`other` is not one"));
+        assert!(expand("{{ other }}", &application()).unwrap_err().to_string().contains("\"other\" is not one"));
     }
 
     #[test]

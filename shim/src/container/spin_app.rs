@@ -32,8 +32,8 @@ pub fn run(spec: &Spec, code: Option<Entry>) -> Result<()> {
     let manifest_path = Path::new(MANIFEST);
     ensure!(
         regular_file::is_at(manifest_path)?,
-        "the image has no {MANIFEST}, and its entrypoint {} is no Linux program either; expected a Spin application: \
-         `COPY spin.toml` and the files that it names to / of the image",
+        "the image has no {MANIFEST}, and its entrypoint {} is not a Linux program; expected a Spin application: `COPY spin.toml` \
+         and the files that it names to / of the image",
         entrypoint(spec)
     );
     runtime_config::check(Path::new(RUNTIME_CONFIG))?;

@@ -61,8 +61,16 @@ pub fn devices(bed: &Bed) -> Result<String> {
 /// Pipes, which nobody writes to, where a file is expected: said, and in time.
 pub fn pipes(bed: &Bed) -> Result<String> {
     let said = [
-        ("component-pipe", test_hostile::COMPONENT_FIFO, "`/component.wasm` in the image is a named pipe"),
-        ("manifest-pipe", test_hostile::MANIFEST_FIFO, "`/spin.toml` in the image is a named pipe"),
+        (
+            "component-pipe",
+            test_hostile::COMPONENT_FIFO,
+            "invalid file \"/component.wasm\" in the image: expected a regular file, found a named pipe",
+        ),
+        (
+            "manifest-pipe",
+            test_hostile::MANIFEST_FIFO,
+            "invalid file \"/spin.toml\" in the image: expected a regular file, found a named pipe",
+        ),
     ]
     .map(|(name, image, expected)| says(bed, &Pod::of_component(name, image), expected));
     Ok(said.into_iter().collect::<Result<Vec<_>>>()?.join("; "))

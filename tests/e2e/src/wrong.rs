@@ -55,7 +55,7 @@ pub fn environment(bed: &Bed) -> Result<String> {
         said.push(says(
             bed,
             &Pod::of_component(name, IMAGE).env(variable, value),
-            &format!("{variable} is `{value}`"),
+            &format!("invalid {variable} \"{value}\": expected"),
         )?);
     }
     said.push(address_in_use(bed)?);
