@@ -62,8 +62,16 @@ pub fn devices(testbed: &Testbed) -> Result<String> {
 /// Named pipes in the place of files. Nothing writes to them, so a process that reads one waits for ever.
 pub fn pipes(testbed: &Testbed) -> Result<String> {
     let messages = [
-        ("component-pipe", test_hostile::COMPONENT_FIFO, "`/component.wasm` in the image is a named pipe"),
-        ("manifest-pipe", test_hostile::MANIFEST_FIFO, "`/spin.toml` in the image is a named pipe"),
+        (
+            "component-pipe",
+            test_hostile::COMPONENT_FIFO,
+            "invalid file \"/component.wasm\" in the image: expected a regular file, found a named pipe",
+        ),
+        (
+            "manifest-pipe",
+            test_hostile::MANIFEST_FIFO,
+            "invalid file \"/spin.toml\" in the image: expected a regular file, found a named pipe",
+        ),
     ]
     .map(|(name, image, expected)| fails_with(testbed, &Pod::for_component(name, image), expected));
     Ok(messages.into_iter().collect::<Result<Vec<_>>>()?.join("; "))

@@ -115,7 +115,7 @@ const TESTS: &[(&str, Test)] = &[
     ("scale: ordinary Linux containers run in the component's pod", Plain(scale::with_linux_containers)),
     ("scale: thirty pods run on one node", Plain(scale::many_on_one_node)),
     ("scale: the autoscaler adds pods and removes them, and no request fails", UnderLoad(scale::by_load)),
-    ("policy: a pod with an exec probe is refused, with what to use instead", Plain(policy::guard)),
+    ("policy: a pod with an exec probe is refused, with what to use instead", Plain(policy::deny_exec)),
     ("policy: a privileged pod is refused", Plain(policy::privileged)),
     ("policy: a RuntimeClass whose handler no node has is reported", Plain(policy::no_handler)),
     ("total: no request failed under any load", Total),

@@ -7,8 +7,8 @@ use crate::pod::Pod;
 use crate::testbed::{IMAGE, Testbed};
 
 /// Probes and hooks that run a program: a component has none.
-pub fn guard(testbed: &Testbed) -> Result<String> {
-    let (pod, exec) = (Pod::for_component("guarded", IMAGE), json!({"exec": {"command": ["true"]}}));
+pub fn deny_exec(testbed: &Testbed) -> Result<String> {
+    let (pod, exec) = (Pod::for_component("with-exec", IMAGE), json!({"exec": {"command": ["true"]}}));
     let probed = pod.clone().with("/spec/containers/0/livenessProbe", exec.clone());
     refused(testbed, &probed, "use httpGet, tcpSocket or grpc")?;
     refused(testbed, &pod.with("/spec/containers/0/lifecycle/preStop", exec), "use preStop.sleep or httpGet")

@@ -15,7 +15,7 @@ use test_support::tls::Identity;
 use crate::images::BUSYBOX;
 use crate::observe;
 use crate::pod::Pod;
-use crate::testbed::{GATEWAY_HOSTNAME, HOSTNAME, IMAGE, Testbed, kustomize, text, until};
+use crate::testbed::{GATEWAY_HOSTNAME, HOSTNAME, IMAGE, Testbed, kustomize, runtime_class_without_exec, text, until};
 
 /// The README's commands, one after the other; then the components that the other tests need.
 pub fn first_response(testbed: &Testbed) -> Result<String> {
@@ -30,6 +30,7 @@ pub fn first_response(testbed: &Testbed) -> Result<String> {
     })?;
     let took = start.elapsed();
     certificate(testbed)?;
+    testbed.cluster.apply(&runtime_class_without_exec()?)?;
     testbed.deploy("v1")?;
     Ok(format!("{:.1} s from apply to 200", took.as_secs_f64()))
 }

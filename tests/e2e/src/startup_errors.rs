@@ -58,7 +58,7 @@ pub fn environment(testbed: &Testbed) -> Result<String> {
         messages.push(fails_with(
             testbed,
             &Pod::for_component(name, IMAGE).env(variable, value),
-            &format!("{variable} is `{value}`"),
+            &format!("invalid {variable} \"{value}\": expected"),
         )?);
     }
     messages.push(address_in_use(testbed)?);

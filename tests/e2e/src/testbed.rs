@@ -121,7 +121,7 @@ impl Testbed {
     /// The YAML that [`Self::apply`] applies, with more variables.
     pub fn render(&self, version: &str, variables: &[&str]) -> Result<String> {
         let scratch = tempfile::tempdir_in("target")?;
-        let components = ["gateway", "guard", "ingress", "ingress-tls", "labels"];
+        let components = ["gateway", "ingress", "ingress-tls", "labels"];
         let components = components.map(|name| format!("../../manifests/components/{name}")).join(", ");
         let version = format!("SPIN_VARIABLE_VERSION={version}");
         let literals = [&[version.as_str()], variables].concat();
@@ -178,6 +178,15 @@ impl Testbed {
         let pods = kubectl(&["get", "pods", "--output=wide"]);
         format!("{pods}\nthe latest events first:\n{}\n{}", events.join("\n"), self.cluster.report())
     }
+}
+
+/// The RuntimeClass with the policy against exec, as a platform engineer's own overlay has it.
+pub fn runtime_class_without_exec() -> Result<String> {
+    let scratch = tempfile::tempdir_in("target")?;
+    let kustomization = "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\n\
+        resources: [../../runtimeclass/base]\ncomponents: [../../runtimeclass/components/deny-exec]\n";
+    fs::write(scratch.path().join("kustomization.yaml"), kustomization)?;
+    kustomize(scratch.path())
 }
 
 /// The YAML that kustomize renders of a folder.
