@@ -1,14 +1,14 @@
-//! The component: the only file that speaks to the host, by `wasi:http`, other WASI 0.2 interfaces and Spin's variables.
+//! The component: the only file that calls the host, through WASI 0.2 (`wasi:http` and others) and Spin's variables.
 //!
-//! Standard output, clocks and random numbers go through the `wasi` crate and never through std, which would bring along the
-//! adapter from preview 1 of WASI: three times the size, and a third of the requests per second lost.
+//! Standard output, clocks and random numbers go through the crate `wasi`, never through std. Std would add the adapter from
+//! preview 1 of WASI: three times the size, and a third fewer requests per second.
 
 mod allocator;
 
-use crate::{Announced, Answer, Body, Completion, Host, Received, respond};
+use std::time::Duration;
+
 use http::{HeaderMap, Response};
 use spin_sdk::variables;
-use std::time::Duration;
 use wasi::cli::stdout::get_stdout;
 use wasi::clocks::{monotonic_clock, wall_clock};
 use wasi::exports::http::incoming_handler::Guest;
@@ -16,13 +16,15 @@ use wasi::http::types::{Fields, IncomingRequest, Method, OutgoingBody, OutgoingR
 use wasi::io::streams::StreamError;
 use wasi::random::random::get_random_u64;
 
-/// Bytes that a stream takes in one blocking write, by the contract of `wasi:io/streams`.
+use crate::{AnnouncedLength, Body, Completion, Host, Outcome, RequestHead, respond};
+
+/// Bytes that a stream takes in one blocking write (`wasi:io/streams`).
 const BLOCKING_WRITE: usize = 4096;
 
-/// Bytes that are asked for at a time when a body is passed on. The host reads its connections in smaller pieces.
+/// Bytes of one call that streams a body. It is more than a host reads from a connection at once.
 const SPLICE: u64 = 1 << 20;
 
-/// Why a body is incomplete.
+/// The error in the log if the client closed the connection.
 const CLIENT_GONE: &str = "the client went away";
 
 struct Component;
@@ -32,23 +34,23 @@ wasi::http::proxy::export!(Component);
 impl Guest for Component {
     fn handle(request: IncomingRequest, out: ResponseOutparam) {
         let start = monotonic_clock::now();
-        let (Answer { response, wait, .. }, log) = respond(receive(&request), &SpinHost);
-        if !wait.is_zero() {
-            monotonic_clock::subscribe_duration(wait.as_nanos() as u64).block();
+        let (Outcome { response, delay, .. }, entry) = respond(receive(&request), &SpinHost);
+        if !delay.is_zero() {
+            monotonic_clock::subscribe_duration(delay.as_nanos() as u64).block();
         }
         let (bytes, error) = send(&request, response, out);
-        if let Some(log) = log {
+        if let Some(entry) = entry {
             let duration = Duration::from_nanos(monotonic_clock::now() - start);
             let now = wall_clock::now();
             let time = Duration::new(now.seconds, now.nanoseconds);
-            let line = log.line(&Completion { time, duration, bytes, error });
-            // A log that nobody takes must not harm the request.
+            let line = entry.line(&Completion { time, duration, bytes, error });
+            // Ignores errors: the response is sent already.
             let _ = get_stdout().blocking_write_and_flush(line.as_bytes());
         }
     }
 }
 
-/// The host that the component runs on.
+/// The host as WASI and Spin describe it.
 struct SpinHost;
 
 impl Host for SpinHost {
@@ -69,7 +71,7 @@ impl Host for SpinHost {
     }
 }
 
-fn receive(request: &IncomingRequest) -> Received {
+fn receive(request: &IncomingRequest) -> RequestHead {
     let method = request.method();
     let method = match &method {
         Method::Get => "GET",
@@ -85,16 +87,16 @@ fn receive(request: &IncomingRequest) -> Received {
     };
     let target = request.path_with_query().unwrap_or_default();
     let target = if target.is_empty() { "/" } else { &target };
-    Received::new(method, target, request.headers().entries())
+    RequestHead::new(method, target, request.headers().entries())
 }
 
-/// Bytes of the body that were sent, and why not all of them were.
+/// The bytes of the body that were sent, and why the body is incomplete, if it is.
 type Sent = (u64, Option<&'static str>);
 
 fn send(request: &IncomingRequest, response: Response<Body>, out: ResponseOutparam) -> Sent {
     let (head, body) = response.into_parts();
     let response = OutgoingResponse::new(fields(&head.headers));
-    // Only what is no status at all is refused.
+    // Fails only for an invalid status, which `StatusCode` excludes.
     let _ = response.set_status_code(head.status.as_u16());
     match body {
         Body::Empty => {
@@ -102,12 +104,12 @@ fn send(request: &IncomingRequest, response: Response<Body>, out: ResponseOutpar
             (0, None)
         }
         Body::Text(text) => send_text(text.as_bytes(), response, out),
-        Body::Echo(announced) => echo(request, announced, response, out),
+        Body::Echo(length) => echo(request, length, response, out),
     }
 }
 
-/// A host may refuse some names and values (`HeaderError`), then for all fields at once. It then gets them one by one, and the
-/// refused are left out: the client's request must not fail for them.
+/// The response headers. If the host forbids one of them (`HeaderError`), it gets them one by one, and the forbidden ones are
+/// left out: the request must not fail because of them.
 fn fields(headers: &HeaderMap) -> Fields {
     let entries: Vec<_> =
         headers.iter().map(|(name, value)| (name.as_str().to_owned(), value.as_bytes().to_vec())).collect();
@@ -120,8 +122,9 @@ fn fields(headers: &HeaderMap) -> Fields {
     })
 }
 
-/// What the stream takes at once is written before the response is handed over, and finished too if that is all: head and
-/// body then leave in one segment. In two, a client that delays its acknowledgements adds 40 ms on hosts without TCP_NODELAY.
+/// Writes what the stream takes at once before it hands over the response. If that is the whole body, finishes it too. Then the
+/// head and the body leave the host in one TCP segment. With two segments, on hosts without TCP_NODELAY, a client that delays its
+/// acknowledgements waits 40 ms longer.
 fn send_text(text: &[u8], response: OutgoingResponse, out: ResponseOutparam) -> Sent {
     let body = response.body().expect("the body is taken once");
     let stream = body.write().expect("the stream is taken once");
@@ -145,13 +148,13 @@ fn send_text(text: &[u8], response: OutgoingResponse, out: ResponseOutparam) -> 
     (written as u64, finish(body))
 }
 
-/// Passes the request's body on as it arrives and as the client takes it: the host holds one piece at a time, the component
-/// none. A body that breaks off is dropped unfinished, so that the client does not take it for the whole.
-fn echo(request: &IncomingRequest, announced: Announced, response: OutgoingResponse, out: ResponseOutparam) -> Sent {
+/// Streams the request's body back as fast as it arrives and the client reads. The host holds one piece at a time, the component
+/// nothing. An incomplete body is dropped and not finished, so that the client does not take it for complete.
+fn echo(request: &IncomingRequest, length: AnnouncedLength, response: OutgoingResponse, out: ResponseOutparam) -> Sent {
     let body = response.body().expect("the body is taken once");
     let output = body.write().expect("the stream is taken once");
-    let upload = request.consume().expect("the upload is taken once");
-    let input = upload.stream().expect("the stream is taken once");
+    let request_body = request.consume().expect("the body is taken once");
+    let input = request_body.stream().expect("the stream is taken once");
     ResponseOutparam::set(out, Ok(response));
     let mut bytes = 0;
     let end = loop {
@@ -161,18 +164,18 @@ fn echo(request: &IncomingRequest, announced: Announced, response: OutgoingRespo
         }
     };
     let error = match end {
-        // Either end may be the closed one.
-        StreamError::Closed if announced.is_whole(bytes, || output.check_write().is_ok()) => {
+        // The request's body or the response's body is closed.
+        StreamError::Closed if length.is_complete(bytes, || output.check_write().is_ok()) => {
             drop(output);
             finish(body)
         }
         StreamError::Closed => Some(CLIENT_GONE),
-        StreamError::LastOperationFailed(_) => Some("the upload broke off"),
+        StreamError::LastOperationFailed(_) => Some("the request's body broke off"),
     };
     (bytes, error)
 }
 
-/// The stream of the body must be dropped before.
+/// Ends a body. Its stream must be dropped before.
 fn finish(body: OutgoingBody) -> Option<&'static str> {
-    OutgoingBody::finish(body, None).err().map(|_| "the body has another length than the head says")
+    OutgoingBody::finish(body, None).err().map(|_| "the body does not have the announced length")
 }

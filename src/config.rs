@@ -1,55 +1,45 @@
-//! The application's variables: what `spin.toml` declares and an operator sets, each with its default and its reason.
+//! The variables: `spin.toml` declares them, an operator sets them. Each has its default and its reason here.
 //!
-//! A component has no start-up phase that could fail. Hence a bad value does not stop the server: the routes go on with the
-//! default, and `/readyz` reports it, which is what stops a bad rollout.
+//! A component has no start-up phase that could fail, so a bad value does not stop the server. The routes use the default, and
+//! `/readyz` reports the value, which stops a bad rollout.
 //!
-//! Each variable is read where it is needed and only there: reading one is a call to the host.
+//! A variable is read only where and when it is needed, because each read is a call to the host.
 
-use crate::Host;
-use crate::middleware::access_log::{Format, Level};
-use crate::problem::quoted;
-use http::HeaderValue;
 use std::time::Duration;
 
-/// A variable whose accepted values are those of `T`.
-pub struct Variable<T> {
-    /// As `spin.toml` has it; `SPIN_VARIABLE_` and the same in capitals as an environment variable.
-    pub name: &'static str,
-    /// What is used where none is set, or a bad one.
-    pub default: &'static str,
-    accepted: &'static str,
-    parse: fn(&str) -> Option<T>,
-}
+use http::HeaderValue;
 
-/// The value of the response header field `version`. Set by a deployment; `dev` says that none did.
+use crate::host::Host;
+use variable::{AnyVariable, Variable};
+
+mod variable;
+
+/// The value of the response header `version`. A deployment sets it. `dev` says that none did.
 pub const VERSION: Variable<HeaderValue> = Variable {
     name: "version",
     default: "dev",
-    accepted: "1 to 128 visible ASCII characters",
+    expected: "1 to 128 visible ASCII characters, such as v1.2",
     parse: |value| {
-        (!value.is_empty() && is_visible(value, 128)).then(|| HeaderValue::try_from(value.to_owned()).ok())?
+        if value.is_empty() || !is_visible(value, 128) {
+            return None;
+        }
+        HeaderValue::try_from(value.to_owned()).ok()
     },
 };
 
-/// Which lines of the access log are shown. By default all but successful probes, which would outnumber the rest.
+/// Which entries the access log has. The default excludes successful probes, which would outnumber everything else.
 pub const LOG_LEVEL: Variable<Level> = Variable {
     name: "log_level",
     default: "info",
-    accepted: "error, warn, info or debug",
-    parse: |value| match value {
-        "error" => Some(Level::Error),
-        "warn" => Some(Level::Warn),
-        "info" => Some(Level::Info),
-        "debug" => Some(Level::Debug),
-        _ => None,
-    },
+    expected: "error, warn, info or debug",
+    parse: |value| Level::NAMES.into_iter().find(|(_, name)| *name == value).map(|(level, _)| level),
 };
 
-/// What a line of the access log looks like. By default what log collectors read.
+/// The form of a line of the access log. The default is the form that log collectors read.
 pub const LOG_FORMAT: Variable<Format> = Variable {
     name: "log_format",
     default: "json",
-    accepted: "json or text",
+    expected: "json or text",
     parse: |value| match value {
         "json" => Some(Format::Json),
         "text" => Some(Format::Text),
@@ -57,86 +47,78 @@ pub const LOG_FORMAT: Variable<Format> = Variable {
     },
 };
 
-/// How many proxies in front are believed. By default one, as behind an ingress controller; more than 16 is a mistake.
+/// How many proxies in front of the server are believed. The default is for one, an ingress controller. More than 16 is a
+/// mistake.
 pub const TRUSTED_HOPS: Variable<usize> = Variable {
     name: "trusted_hops",
     default: "1",
-    accepted: "a whole number from 0 to 16",
+    expected: "a whole number from 0 to 16, such as 1",
     parse: |value| number(value, 16).map(|hops| hops as usize),
 };
 
-/// The longest wait of `/hello`. By default long enough to see requests overlap; the limit keeps below any proxy's patience.
+/// The longest delay of `/hello`. The default is long enough to see requests overlap. The limit is below the timeouts of common
+/// proxies.
 pub const HELLO_MAX_DELAY: Variable<Duration> = Variable {
     name: "hello_max_delay_ms",
     default: "2000",
-    accepted: "a whole number from 0 to 10000",
+    expected: "a whole number from 0 to 10000, such as 2000",
     parse: |value| number(value, 10_000).map(Duration::from_millis),
 };
 
-/// Where the server runs, for `/version`: the pod's name. Empty outside Kubernetes.
+/// The name of the pod, for `/version`. Empty outside Kubernetes.
 pub const POD_NAME: Variable<String> = kubernetes_name("pod_name");
 
-/// Where the server runs, for `/version`: the node's name. Empty outside Kubernetes.
+/// The name of the node, for `/version`. Empty outside Kubernetes.
 pub const NODE_NAME: Variable<String> = kubernetes_name("node_name");
 
-/// Every variable.
-const ALL: [&dyn Check; 7] =
-    [&VERSION, &LOG_LEVEL, &LOG_FORMAT, &TRUSTED_HOPS, &HELLO_MAX_DELAY, &POD_NAME, &NODE_NAME];
+/// All variables.
+const ALL: &[&dyn AnyVariable] =
+    &[&VERSION, &LOG_LEVEL, &LOG_FORMAT, &TRUSTED_HOPS, &HELLO_MAX_DELAY, &POD_NAME, &NODE_NAME];
 
-/// What is wrong with each bad variable: its name, its value, and what is accepted.
-pub fn faults(host: &dyn Host) -> Vec<String> {
-    ALL.iter().filter_map(|variable| fault(*variable, host)).collect()
+/// How important a log entry is, the most important first. The variable `log_level` includes its level and those before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd)]
+pub enum Level {
+    /// Responses with a status of 5xx.
+    Error,
+    /// Nothing. It exists because operators expect these four levels.
+    Warn,
+    /// All other requests.
+    Info,
+    /// Successful probes: several a minute, as long as the server runs.
+    Debug,
 }
 
-fn fault(variable: &dyn Check, host: &dyn Host) -> Option<String> {
-    let found = match host.variable(variable.name()) {
-        Ok(None) => return None,
-        Ok(Some(value)) if variable.accepts(&value) => return None,
-        Ok(Some(value)) => format!("is {}", quoted(&value)),
-        Err(reason) => format!("cannot be read: {}", quoted(&reason)),
-    };
-    Some(format!("variable {} {found}; accepted is {}", variable.name(), variable.accepted()))
-}
+impl Level {
+    /// The levels in their order, and what the variable and the log call them.
+    const NAMES: [(Self, &str); 4] =
+        [(Self::Error, "error"), (Self::Warn, "warn"), (Self::Info, "info"), (Self::Debug, "debug")];
 
-/// A variable of any type.
-trait Check {
-    fn name(&self) -> &'static str;
-    fn accepted(&self) -> &'static str;
-    fn accepts(&self, value: &str) -> bool;
-}
-
-impl<T> Check for Variable<T> {
-    fn name(&self) -> &'static str {
-        self.name
-    }
-
-    fn accepted(&self) -> &'static str {
-        self.accepted
-    }
-
-    fn accepts(&self, value: &str) -> bool {
-        (self.parse)(value).is_some()
+    /// The name in the log.
+    pub fn name(self) -> &'static str {
+        Self::NAMES[self as usize].1
     }
 }
 
-impl<T> Variable<T> {
-    /// The value; the default if it is bad or missing.
-    pub fn read(&self, host: &dyn Host) -> T {
-        let value = host.variable(self.name).ok().flatten();
-        value.and_then(|value| (self.parse)(&value)).unwrap_or_else(|| self.fallback())
-    }
+/// The form of a log line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// A JSON object.
+    Json,
+    /// `TIME LEVEL METHOD PATH STATUS NAME=VALUE…`
+    Text,
+}
 
-    fn fallback(&self) -> T {
-        (self.parse)(self.default).expect("each default is accepted")
-    }
+/// What is wrong with the variables: one text for each bad value.
+pub fn errors(host: &dyn Host) -> Vec<String> {
+    ALL.iter().filter_map(|variable| variable::error(*variable, host)).collect()
 }
 
 const fn kubernetes_name(name: &'static str) -> Variable<String> {
     Variable {
         name,
         default: "",
-        // Kubernetes names are DNS subdomains (RFC 1123): 253 characters. On a laptop any name will do.
-        accepted: "at most 253 visible ASCII characters",
+        // Kubernetes names are DNS subdomains (RFC 1123): at most 253 characters. Any name is good on a laptop.
+        expected: "at most 253 visible ASCII characters, such as node-1",
         parse: |value| is_visible(value, 253).then(|| value.to_owned()),
     }
 }
@@ -145,7 +127,7 @@ fn is_visible(value: &str, limit: usize) -> bool {
     value.len() <= limit && value.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
-/// Digits only: no sign, no space, no exponent.
+/// A number of digits only: without a sign, a space or an exponent.
 fn number(value: &str, limit: u64) -> Option<u64> {
     let digits = value.bytes().all(|byte| byte.is_ascii_digit());
     value.parse().ok().filter(|number| digits && *number <= limit)

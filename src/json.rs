@@ -1,12 +1,12 @@
-//! Writes JSON (RFC 8259), as much of it as the answers and the log need.
+//! Writes the JSON (RFC 8259) of the responses and the log.
 //!
-//! Not serde_json, for two reasons: it leaves some control characters as they are (U+007F to U+009F, among them the one-byte
-//! CSI that terminals obey), and it would add a fifth to the component.
+//! It is not serde_json, for two reasons. serde_json does not escape the control characters U+007F to U+009F, and terminals obey
+//! one of them (CSI). And it would make the component a fifth larger.
 
 use std::borrow::Cow;
 use std::fmt::{Display, Write};
 
-/// An object under construction: the members keep the order in which they are added.
+/// An object under construction. Its members keep their order.
 #[derive(Default)]
 pub struct Object(String);
 
@@ -26,7 +26,7 @@ impl Object {
         }
     }
 
-    /// Adds what displays itself as JSON: a number, `null`.
+    /// Adds a value whose text is JSON: a number or `null`.
     pub fn raw(mut self, name: &str, value: impl Display) -> Self {
         self.name(name);
         push_display(&mut self.0, value);
@@ -59,7 +59,7 @@ impl Object {
     }
 }
 
-/// Appends a value in quotes, with all that could end the string, the line or the reader's good temper escaped.
+/// Appends a JSON string. Escapes quotes, backslashes, control characters and line separators.
 pub fn push_string(out: &mut String, value: &str) {
     out.push('"');
     for character in value.chars() {
@@ -69,14 +69,14 @@ pub fn push_string(out: &mut String, value: &str) {
             '\t' => out.push_str("\\t"),
             '\n' => out.push_str("\\n"),
             '\r' => out.push_str("\\r"),
-            _ if breaks_lines(character) => push_display(out, format_args!("\\u{:04x}", u32::from(character))),
+            _ if must_be_escaped(character) => push_display(out, format_args!("\\u{:04x}", u32::from(character))),
             _ => out.push(character),
         }
     }
     out.push('"');
 }
 
-/// The value where its escaped form has at most `limit` bytes, else as much of its beginning as has, and `…`.
+/// The value, if its escaped form has at most `limit` bytes. If not, the longest beginning that has, together with a `…`.
 pub fn cut(value: &str, limit: usize) -> Cow<'_, str> {
     const MARK: char = '…';
     let mut escaped = 0;
@@ -95,7 +95,7 @@ pub fn cut(value: &str, limit: usize) -> Cow<'_, str> {
     Cow::Borrowed(value)
 }
 
-/// Appends what a value displays as.
+/// Appends the text of a value.
 pub fn push_display(out: &mut String, value: impl Display) {
     write!(out, "{value}").expect("a String takes any text");
 }
@@ -103,13 +103,13 @@ pub fn push_display(out: &mut String, value: impl Display) {
 fn escaped_len(character: char) -> usize {
     match character {
         '"' | '\\' | '\t' | '\n' | '\r' => 2,
-        _ if breaks_lines(character) => 6,
+        _ if must_be_escaped(character) => 6,
         _ => character.len_utf8(),
     }
 }
 
-/// Control characters of ASCII and Latin-1, and Unicode's own line and paragraph separators.
-fn breaks_lines(character: char) -> bool {
+/// Control characters of ASCII and Latin-1, and the line and paragraph separators of Unicode.
+fn must_be_escaped(character: char) -> bool {
     character.is_control() || matches!(character, '\u{2028}' | '\u{2029}')
 }
 
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn an_object_keeps_its_order_and_escapes_names_too() {
+    fn an_object_keeps_its_order_and_escapes_names() {
         let object = Object::default()
             .string("b\"", "x")
             .raw("a", 1)
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn a_string_reads_back_as_it_was_and_holds_no_control_character() {
+    fn a_string_is_escaped_without_loss() {
         let cases = ["", "plain", "é✓🦀", "\"\\/", "a\tb\r\nc", "\0\u{1b}[31m\u{7f}\u{85}\u{9b}2J", "\u{2028}\u{2029}"];
         for case in cases {
             let written = string(case);
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cut_bounds_the_escaped_length_and_never_splits_a_character() {
+    fn a_cut_value_has_a_limited_length_and_whole_characters() {
         assert_eq!(cut("abcde", 5), "abcde");
         assert_eq!(cut("abcdef", 5), "ab…");
         assert_eq!(cut("ééé", 5), "é…");

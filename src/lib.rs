@@ -1,22 +1,27 @@
 //! An HTTP server whose handlers are a WebAssembly component.
 //!
-//! This crate is two things. Its core is plain Rust over [`http`]: [`respond`] takes a request and says what to answer, and
-//! knows of its surroundings only what [`Host`] tells, so that it is tested natively. Around it, on Wasm targets only, the
-//! module `component` speaks `wasi:http`: it converts the request, waits, writes the answer and the log line.
+//! This crate has two parts. The core is plain Rust over [`http`]: [`respond`] turns a request into a response, and uses its
+//! host only through [`Host`]. So tests run it natively. The module `component` exists on Wasm targets only. It converts
+//! between `wasi:http` and the core, and waits, sends the response and writes the log line.
 //!
 //! A request passes these stages, one module each:
-//! 1. [`Received`]: is it a request that can be worked with?
-//! 2. `router`: which handler, or 405?
-//! 3. `handlers`: the answer, or a `problem`.
-//! 4. `middleware`: what every answer gets (`version`, framing) and the line in the access log.
+//! 1. [`RequestHead`]: is the request well-formed? If not, a rejection.
+//! 2. `router`: which handler? If none for the method, 204 or 405.
+//! 3. `handlers`: the response, or a `problem`.
+//! 4. `middleware`: the header `version`, `content-length` and the entry of the access log, for every response.
 
-mod answer;
+// Printing goes through std, which makes the component larger and slower (see `component`).
+#![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr))]
+
 mod config;
 mod handlers;
+mod headers;
+mod host;
 mod json;
 mod middleware;
 mod problem;
-mod received;
+mod request;
+mod response;
 mod router;
 mod timestamp;
 
@@ -27,31 +32,21 @@ mod testing;
 #[cfg(test)]
 mod tests;
 
-pub use answer::{Announced, Answer, Body};
-pub use middleware::access_log::{AccessLog, Completion};
-pub use received::Received;
+pub use host::Host;
+pub use middleware::access_log::{Completion, Entry};
+pub use request::RequestHead;
+pub use response::{AnnouncedLength, Body, Outcome};
 
-use middleware::{access_log, framing, version};
+use middleware::{framing, version};
 
-/// What the core asks of whoever runs it.
-pub trait Host {
-    /// The value of an application variable; `None` where the host knows none of that name.
-    ///
-    /// # Errors
-    /// The host's own words, where it knows the variable and cannot tell its value.
-    fn variable(&self, name: &str) -> Result<Option<String>, String>;
-
-    /// A random number, each equally likely.
-    fn random(&self) -> u64;
-}
-
-/// Answers one request: what to send, and what to log once it is sent, unless the log level leaves that out.
-pub fn respond(received: Received, host: &dyn Host) -> (Answer, Option<AccessLog>) {
-    let Received { request, fault } = received;
-    let result = fault.map_or_else(|| router::dispatch(&request, host), Err);
-    let mut answer = result.unwrap_or_else(Answer::from);
-    version::stamp(answer.response.headers_mut(), host);
-    framing::frame(request.method(), &mut answer.response);
-    let log = access_log::open(request, &answer, host);
-    (answer, log)
+/// Handles one request. The second value is the entry for the access log, to be written after the response. It is `None` if
+/// the log level excludes it.
+pub fn respond(head: RequestHead, host: &dyn Host) -> (Outcome, Option<Entry>) {
+    let RequestHead { request, rejection } = head;
+    let result = rejection.map_or_else(|| router::dispatch(&request, host), Err);
+    let mut outcome = result.unwrap_or_else(Outcome::from);
+    version::set_header(outcome.response.headers_mut(), host);
+    framing::finish_body(request.method(), &mut outcome.response);
+    let entry = Entry::new(request, &outcome, host);
+    (outcome, entry)
 }

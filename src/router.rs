@@ -1,8 +1,8 @@
-//! Which handler answers which request.
+//! Which handler a request goes to.
 //!
 //! | path | methods | handler |
 //! |---|---|---|
-//! | `/`, and any without a row of its own | any | [`root`] |
+//! | `/`, and any path without a row of its own | any | [`root`] |
 //! | `/healthz` | GET, HEAD | [`healthz`] |
 //! | `/readyz` | GET, HEAD | [`readyz`] |
 //! | `/hello` | GET, HEAD | [`hello`] |
@@ -14,51 +14,43 @@
 //! | `/delay/{seconds}` | GET, HEAD | [`delay`] |
 //! | `/openapi.json` | GET, HEAD | [`openapi`] |
 //!
-//! Where a row lists its methods, OPTIONS gets 204 and any other 405, both with `allow`. Paths are compared as they arrive:
-//! without the query, not decoded, and `/healthz/` is not `/healthz`.
+//! If a row lists methods, OPTIONS gets 204 and every other method 405, both with `allow`. Paths are compared as they arrive:
+//! without the query and not decoded. `/healthz/` is not `/healthz`.
 
-use crate::Host;
-use crate::answer::Answer;
-use crate::handlers::{delay, echo, headers, healthz, hello, ip, openapi, readyz, root, status, version};
-use crate::problem::Problem;
 use http::header::{ALLOW, HeaderValue};
 use http::{Method, Request, StatusCode};
 
-/// What a handler works with.
-pub struct Context<'a> {
-    /// The request.
-    pub request: &'a Request<()>,
-    /// What stands in the path in place of the `{…}` of its row; as it arrived, not decoded.
-    pub parameter: &'a str,
-    /// Where variables and random numbers come from.
-    pub host: &'a dyn Host,
-}
+use crate::handlers::{Context, Result};
+use crate::handlers::{delay, echo, headers, healthz, hello, ip, openapi, readyz, root, status, version};
+use crate::host::Host;
+use crate::problem::Problem;
+use crate::response::Outcome;
 
 /// A row of the table.
 pub struct Route {
-    /// A path; its last segment may be a parameter in braces.
+    /// The path. Its last segment may be a parameter in braces.
     pub path: &'static str,
-    /// The methods that the handler is for.
+    /// The methods that go to the handler.
     pub methods: Methods,
-    handler: fn(&Context) -> Result<Answer, Problem>,
+    handler: fn(&Context) -> Result,
 }
 
 /// The methods of a row.
 pub enum Methods {
-    /// Any, also those that no standard knows.
+    /// Any method, even one that no standard defines.
     Any,
-    /// These.
+    /// Only these.
     Only(&'static [Method]),
 }
 
 const READ: Methods = Methods::Only(&[Method::GET, Method::HEAD]);
 const WRITE: Methods = Methods::Only(&[Method::POST, Method::PUT, Method::PATCH]);
 
-/// The row for what has no other.
+/// The row for paths without a row of their own.
 const FALLBACK: &Route = &ROUTES[0];
 
 /// The table.
-pub static ROUTES: [Route; 11] = [
+pub const ROUTES: &[Route] = &[
     Route { path: "/", methods: Methods::Any, handler: root::handle },
     Route { path: "/healthz", methods: READ, handler: healthz::handle },
     Route { path: "/readyz", methods: READ, handler: readyz::handle },
@@ -72,22 +64,22 @@ pub static ROUTES: [Route; 11] = [
     Route { path: "/openapi.json", methods: READ, handler: openapi::handle },
 ];
 
-/// Has the request answered by the handler of its path and method.
+/// Calls the handler for the path and the method of a request.
 ///
 /// # Errors
-/// What is wrong with the request, or with the server's configuration.
-pub fn dispatch(request: &Request<()>, host: &dyn Host) -> Result<Answer, Problem> {
+/// Something is wrong with the request or, for `/readyz`, with the variables.
+pub fn dispatch(request: &Request<()>, host: &dyn Host) -> Result {
     let path = request.uri().path();
     let row = ROUTES.iter().find_map(|route| Some((route, route.parameter(path)?)));
     let (route, parameter) = row.unwrap_or((FALLBACK, ""));
     match route.methods {
-        Methods::Only(methods) if !methods.contains(request.method()) => Ok(refuse_method(request.method(), methods)),
+        Methods::Only(methods) if !methods.contains(request.method()) => Ok(other_method(request.method(), methods)),
         _ => (route.handler)(&Context { request, parameter, host }),
     }
 }
 
 impl Route {
-    /// `None` if the path is another; the parameter if there is one, else an empty text.
+    /// The parameter in the path, empty if the route has none. `None` if the route is not for this path.
     fn parameter<'p>(&self, path: &'p str) -> Option<&'p str> {
         match self.path.split_once('{') {
             Some((prefix, _)) => path.strip_prefix(prefix).filter(|parameter| !parameter.contains('/')),
@@ -96,25 +88,27 @@ impl Route {
     }
 }
 
-fn refuse_method(method: &Method, methods: &[Method]) -> Answer {
+/// 204 for OPTIONS, 405 for every other method that the route does not list.
+fn other_method(method: &Method, methods: &[Method]) -> Outcome {
     let mut names: Vec<_> = methods.iter().map(Method::as_str).collect();
     names.push(Method::OPTIONS.as_str());
     let allow = names.join(", ");
-    let answer = if method == Method::OPTIONS {
-        Answer::empty(StatusCode::NO_CONTENT)
+    let outcome = if method == Method::OPTIONS {
+        Outcome::empty(StatusCode::NO_CONTENT)
     } else {
-        let detail = format!("the method is not for this path; accepted is {allow}");
+        // Without the method: the response to HEAD has the length of the response to GET.
+        let detail = format!("invalid method for this path: expected one of {allow}");
         Problem::new(StatusCode::METHOD_NOT_ALLOWED, detail).into()
     };
-    answer.header(ALLOW, HeaderValue::try_from(allow).expect("names of methods are a valid value"))
+    outcome.header(ALLOW, HeaderValue::try_from(allow).expect("names of methods are a valid value"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{answer, get};
+    use crate::testing::{get, send};
 
-    /// A path that the row is for.
+    /// A path for this row.
     fn example(route: &Route) -> String {
         route.path.replace("{code}", "200").replace("{seconds}", "1")
     }
@@ -124,7 +118,7 @@ mod tests {
         let documented = include_str!("router.rs").lines().filter_map(|line| line.strip_prefix("//! | `"));
         let documented: Vec<_> = documented.map(|line| line.split_once('`').unwrap()).collect();
         assert_eq!(documented.len(), ROUTES.len());
-        for ((path, rest), route) in documented.into_iter().zip(&ROUTES) {
+        for ((path, rest), route) in documented.into_iter().zip(ROUTES) {
             let methods = match route.methods {
                 Methods::Any => "any".to_owned(),
                 Methods::Only(methods) => methods.iter().map(Method::as_str).collect::<Vec<_>>().join(", "),
@@ -135,31 +129,31 @@ mod tests {
     }
 
     #[test]
-    fn a_listed_method_is_handled_and_any_other_refused() {
-        for route in &ROUTES {
+    fn a_listed_method_is_handled_and_every_other_is_405() {
+        for route in ROUTES {
             let Methods::Only(methods) = route.methods else { continue };
             for method in ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "TRACE", "CONNECT", "get", "BREW"] {
-                let answer = answer(method, &example(route), &[]);
+                let response = send(method, &example(route), &[]);
                 let listed = methods.iter().any(|listed| listed == method);
-                assert_eq!(answer.status(), if listed { 200 } else { 405 }, "{method} {}", route.path);
-                assert_eq!(answer.field("allow").is_empty(), listed);
+                assert_eq!(response.status(), if listed { 200 } else { 405 }, "{method} {}", route.path);
+                assert_eq!(response.field("allow").is_empty(), listed);
             }
         }
     }
 
     #[test]
-    fn a_refusal_and_the_answer_to_options_say_what_is_allowed() {
+    fn a_405_and_the_response_to_options_say_what_is_allowed() {
         for (path, allow) in [("/healthz", "GET, HEAD, OPTIONS"), ("/echo", "POST, PUT, PATCH, OPTIONS")] {
-            let refusal = answer("DELETE", path, &[]);
-            let detail = format!("the method is not for this path; accepted is {allow}");
-            assert_eq!((refusal.field("allow"), refusal.detail(405)), (allow, detail));
-            let options = answer("OPTIONS", path, &[]);
+            let other = send("DELETE", path, &[]);
+            let detail = format!("invalid method for this path: expected one of {allow}");
+            assert_eq!((other.field("allow"), other.detail(405)), (allow, detail));
+            let options = send("OPTIONS", path, &[]);
             assert_eq!((options.status(), options.field("allow"), options.field("content-length")), (204, allow, ""));
         }
     }
 
     #[test]
-    fn a_path_that_only_resembles_a_row_is_echoed() {
+    fn a_path_that_is_only_similar_to_a_row_goes_to_the_root() {
         let paths = [
             "/healthz/",
             "/HEALTHZ",
@@ -177,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn the_query_is_no_part_of_the_path() {
+    fn the_query_is_not_part_of_the_path() {
         assert_eq!(get("/healthz?x=/ip").body(), "200 ok");
     }
 }

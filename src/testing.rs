@@ -1,39 +1,56 @@
-//! What the tests share.
+//! What the unit tests share.
 
-use crate::{Answer, Body, Host, Received, respond};
-use http::{HeaderMap, HeaderName, HeaderValue};
 use std::cell::RefCell;
 use std::collections::HashMap;
 
-/// A host that has variables in a map and one random number.
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+use crate::host::Host;
+use crate::request::RequestHead;
+use crate::respond;
+use crate::response::{Body, Outcome};
+
+/// A host with a map of variables and one random number.
 #[derive(Default)]
 pub struct TestHost {
-    variables: HashMap<&'static str, Result<&'static str, &'static str>>,
+    variables: HashMap<String, Result<String, String>>,
     random: u64,
-    /// The names of the variables that were asked for, in order.
-    pub asked: RefCell<Vec<String>>,
+    /// The names of the variables that were read, in order.
+    pub reads: RefCell<Vec<String>>,
 }
 
 impl TestHost {
-    pub fn with(variables: &[(&'static str, &'static str)]) -> Self {
-        Self { variables: variables.iter().map(|(name, value)| (*name, Ok(*value))).collect(), ..Self::default() }
+    /// A host whose variables have these values.
+    pub fn with<N: Into<String>, V: Into<String>>(variables: impl IntoIterator<Item = (N, V)>) -> Self {
+        let variables = variables.into_iter().map(|(name, value)| (name.into(), Ok(value.into())));
+        Self { variables: variables.collect(), ..Self::default() }
     }
 
-    /// The same, with this random number.
-    pub fn drawing(self, random: u64) -> Self {
+    /// Sets the random number.
+    pub fn with_random(self, random: u64) -> Self {
         Self { random, ..self }
     }
 
-    /// A host that knows the variable and cannot tell its value.
-    pub fn failing(name: &'static str, reason: &'static str) -> Self {
-        Self { variables: HashMap::from([(name, Err(reason))]), ..Self::default() }
+    /// A host that cannot give the value of this variable.
+    pub fn failing(name: &str, reason: &str) -> Self {
+        Self { variables: HashMap::from([(name.into(), Err(reason.into()))]), ..Self::default() }
+    }
+
+    /// The outcome of a request.
+    pub fn send(&self, method: &str, target: &str, headers: &[(&str, &str)]) -> Outcome {
+        respond(request_head(method, target, headers), self).0
+    }
+
+    /// The outcome of a GET without headers.
+    pub fn get(&self, target: &str) -> Outcome {
+        self.send("GET", target, &[])
     }
 }
 
 impl Host for TestHost {
     fn variable(&self, name: &str) -> Result<Option<String>, String> {
-        self.asked.borrow_mut().push(name.to_owned());
-        self.variables.get(name).copied().transpose().map(|value| value.map(str::to_owned)).map_err(str::to_owned)
+        self.reads.borrow_mut().push(name.to_owned());
+        self.variables.get(name).cloned().transpose()
     }
 
     fn random(&self) -> u64 {
@@ -41,34 +58,34 @@ impl Host for TestHost {
     }
 }
 
-/// A request head as a host hands it over.
-pub fn received(method: &str, target: &str, fields: &[(&str, &str)]) -> Received {
-    let fields = fields.iter().map(|(name, value)| ((*name).to_owned(), value.as_bytes().to_vec()));
-    Received::new(method, target, fields.collect())
+/// The head of a request, as from a host.
+pub fn request_head(method: &str, target: &str, headers: &[(&str, &str)]) -> RequestHead {
+    let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), value.as_bytes().to_vec()));
+    RequestHead::new(method, target, headers.collect())
 }
 
-/// What the core answers with every variable at its default.
-pub fn answer(method: &str, target: &str, fields: &[(&str, &str)]) -> Answer {
-    respond(received(method, target, fields), &TestHost::default()).0
+/// The outcome of a request when every variable has its default.
+pub fn send(method: &str, target: &str, headers: &[(&str, &str)]) -> Outcome {
+    TestHost::default().send(method, target, headers)
 }
 
-/// What the core answers to a GET without header fields.
-pub fn get(target: &str) -> Answer {
-    answer("GET", target, &[])
+/// The outcome of a GET without headers when every variable has its default.
+pub fn get(target: &str) -> Outcome {
+    send("GET", target, &[])
 }
 
-impl Answer {
-    /// The status, as a number.
+impl Outcome {
+    /// The status as a number.
     pub fn status(&self) -> u16 {
         self.response.status().as_u16()
     }
 
-    /// A header field, empty if there is none.
+    /// The value of a header. Empty if the response does not have it.
     pub fn field(&self, name: &str) -> &str {
         self.response.headers().get(name).map_or("", |value| str::from_utf8(value.as_bytes()).unwrap())
     }
 
-    /// The body, if it is a text.
+    /// The body, which must be a text.
     pub fn body(&self) -> &str {
         match self.response.body() {
             Body::Text(text) => text,
@@ -76,7 +93,7 @@ impl Answer {
         }
     }
 
-    /// The `detail` of a problem of that status.
+    /// The `detail` of the body, which must be a problem with this status.
     pub fn detail(&self, status: u16) -> String {
         let document: serde_json::Value = serde_json::from_str(self.body()).unwrap();
         assert_eq!(self.field("content-type"), "application/problem+json");
@@ -85,10 +102,10 @@ impl Answer {
     }
 }
 
-/// Header fields from names and values.
-pub fn headers(fields: &[(&str, &str)]) -> HeaderMap {
-    let field = |(name, value): &(&str, &str)| {
+/// Headers from names and values.
+pub fn header_map(headers: &[(&str, &str)]) -> HeaderMap {
+    let header = |(name, value): &(&str, &str)| {
         (name.parse::<HeaderName>().unwrap(), HeaderValue::from_bytes(value.as_bytes()).unwrap())
     };
-    fields.iter().map(field).collect()
+    headers.iter().map(header).collect()
 }

@@ -1,28 +1,32 @@
-//! What holds for every answer, whichever route gives it.
+//! Rules for every response, from any route.
 
+use crate::config::tests::names;
+use crate::middleware::access_log::Completion;
+use crate::request::RequestHead;
+use crate::respond;
+use crate::response::{Body, Outcome};
 use crate::router::ROUTES;
-use crate::testing::{TestHost, answer, received};
-use crate::{Body, Received, respond};
+use crate::testing::{TestHost, get, request_head, send};
 
 fn paths() -> impl Iterator<Item = String> {
     ROUTES.iter().map(|route| route.path.replace("{code}", "404").replace("{seconds}", "0"))
 }
 
 #[test]
-fn every_answer_carries_the_version() {
-    let host = TestHost::with(&[("version", "v9")]);
+fn every_response_has_the_version() {
+    let host = TestHost::with([("version", "v9")]);
     for path in paths().chain(["/status/204".into(), "/hello?user=%".into(), "/delay/x".into()]) {
         for method in ["GET", "HEAD", "POST", "OPTIONS"] {
-            let (answer, _) = respond(received(method, &path, &[("version", "forged")]), &host);
-            assert_eq!(answer.field("version"), "v9", "{method} {path}");
+            let response = host.send(method, &path, &[("version", "forged")]);
+            assert_eq!(response.field("version"), "v9", "{method} {path}");
         }
     }
 }
 
 #[test]
-fn head_has_the_header_fields_of_get_and_no_body() {
+fn head_has_the_headers_of_get_and_no_body() {
     for path in paths().chain(["/status/204".into(), "/hello?user=%".into(), "/delay/x".into()]) {
-        let (get, head) = (answer("GET", &path, &[("x-a", "1")]), answer("HEAD", &path, &[("x-a", "1")]));
+        let (get, head) = (send("GET", &path, &[("x-a", "1")]), send("HEAD", &path, &[("x-a", "1")]));
         assert_eq!(get.status(), head.status(), "{path}");
         assert_eq!(get.response.headers(), head.response.headers(), "{path}");
         assert_eq!(head.response.body(), &Body::Empty, "{path}");
@@ -30,85 +34,95 @@ fn head_has_the_header_fields_of_get_and_no_body() {
 }
 
 #[test]
-fn every_text_states_its_length_in_bytes() {
+fn every_text_has_its_length_in_bytes() {
     for path in paths().chain(["/hello?user=%C3%AB".into(), "/delay/x".into()]) {
-        let answer = answer("GET", &path, &[]);
-        assert_eq!(answer.field("content-length"), answer.body().len().to_string(), "{path}");
+        let response = get(&path);
+        assert_eq!(response.field("content-length"), response.body().len().to_string(), "{path}");
     }
 }
 
 #[test]
-fn a_bad_variable_changes_nothing_elsewhere() {
-    let bad = TestHost::with(&[
-        ("version", "a b"),
-        ("log_format", "xml"),
-        ("trusted_hops", "x"),
-        ("hello_max_delay_ms", "x"),
-    ]);
+fn bad_variables_change_only_readiness() {
+    // No variable may contain a line feed.
+    let bad = TestHost::with(names().map(|name| (name, "\n")));
     for path in paths().filter(|path| path != "/readyz") {
-        let (answer, log) = respond(received("GET", &path, &[]), &bad);
-        let (expected, expected_log) = respond(received("GET", &path, &[]), &TestHost::default());
-        assert_eq!(answer.response.body(), expected.response.body());
-        assert_eq!(answer.response.headers(), expected.response.headers());
-        assert_eq!(log.is_some(), expected_log.is_some());
+        let (outcome, entry) = respond(request_head("GET", &path, &[]), &bad);
+        let (expected, expected_entry) = respond(request_head("GET", &path, &[]), &TestHost::default());
+        assert_eq!(outcome.response.body(), expected.response.body());
+        assert_eq!(outcome.response.headers(), expected.response.headers());
+        assert_eq!(entry.is_some(), expected_entry.is_some());
     }
 }
 
 #[test]
-fn an_ordinary_request_asks_for_three_variables() {
+fn an_ordinary_request_reads_three_variables() {
     let host = TestHost::default();
-    respond(received("GET", "/", &[("accept", "*/*")]), &host);
-    assert_eq!(*host.asked.borrow(), ["version", "log_level", "log_format"]);
+    host.send("GET", "/", &[("accept", "*/*")]);
+    assert_eq!(*host.reads.borrow(), ["version", "log_level", "log_format"]);
 }
 
-/// The answer to a request with one header field, and its line in the log.
-fn with_field(name: &str, value: &[u8]) -> (crate::Answer, String) {
-    let (answer, log) = respond(Received::new("GET", "/", vec![(name.into(), value.into())]), &TestHost::default());
-    let done = crate::Completion { time: Default::default(), duration: Default::default(), bytes: 0, error: None };
-    (answer, log.unwrap().line(&done))
+/// The outcome of a request with one header, and its log line.
+fn with_header(name: &str, value: &[u8]) -> (Outcome, String) {
+    let head = RequestHead::new("GET", "/", vec![(name.into(), value.into())]);
+    let (outcome, entry) = respond(head, &TestHost::default());
+    let done = Completion { time: Default::default(), duration: Default::default(), bytes: 0, error: None };
+    (outcome, entry.unwrap().line(&done))
 }
 
 #[test]
-fn values_that_are_no_text_are_refused() {
-    let values: [(&[u8], &str); 9] = [
-        (b"\xff", "is not UTF-8"),
-        (b"caf\xe9", "is not UTF-8"),
-        (b"\xed\xa0\x80", "is not UTF-8"),
-        (b"a\r\nx: y", "holds control characters"),
-        (b"a\nb", "holds control characters"),
-        (b"\0", "holds control characters"),
-        (b"\x1b[31m", "holds control characters"),
-        (b"\x7f", "holds control characters"),
-        ("\u{9b}31m".as_bytes(), "holds control characters"),
+fn a_header_value_that_is_not_text_is_rejected() {
+    let values: [&[u8]; _] = [
+        b"\xff",
+        b"caf\xe9",
+        b"\xed\xa0\x80",
+        b"a\r\nx: y",
+        b"a\nb",
+        b"\0",
+        b"\x1b[31m",
+        b"\x7f",
+        "\u{9b}31m".as_bytes(),
     ];
-    for (value, complaint) in values {
-        let (answer, line) = with_field("X-Bad", value);
-        let accepted = "accepted is UTF-8 text without control characters other than TAB";
-        assert_eq!(answer.detail(400), format!("the value of the header field x-bad {complaint}; {accepted}"));
-        assert_eq!((answer.field("x-bad"), answer.field("version")), ("", "dev"));
-        assert!(line.contains(complaint) && line.matches(char::is_control).count() == 1, "{line:?}");
+    for value in values {
+        let (response, line) = with_header("X-Bad", value);
+        let expected = "invalid value of the header x-bad: expected UTF-8 without control characters other than TAB";
+        assert_eq!(response.detail(400), expected);
+        assert_eq!((response.field("x-bad"), response.field("version")), ("", "dev"));
+        assert!(line.contains(expected) && line.matches(char::is_control).count() == 1, "{line:?}");
     }
 }
 
 #[test]
-fn any_other_value_is_accepted() {
+fn every_other_header_value_is_accepted() {
     for value in ["", " ", "a\tb", "é ✓ 🦀", "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~"] {
-        let (answer, _) = with_field("x-good", value.as_bytes());
-        assert_eq!((answer.status(), answer.field("x-good")), (200, value));
+        let (response, _) = with_header("x-good", value.as_bytes());
+        assert_eq!((response.status(), response.field("x-good")), (200, value));
     }
 }
 
 #[test]
-fn a_head_that_no_host_should_let_through_is_refused() {
-    assert!(with_field("x bad", b"").0.detail(400).contains("no header field name"));
-    assert!(with_field("", b"").0.detail(400).contains("no header field name"));
-    assert!(answer("G T", "/", &[]).detail(400).contains("no token"));
-    assert!(answer("", "/", &[]).detail(400).contains("no token"));
-    assert!(answer("GET", "/a b", &[]).detail(400).contains("no request target"));
-    assert!(answer("GET", "/\n", &[]).detail(400).contains("no request target"));
-    assert!(answer("GET", "no-slash", &[]).detail(400).contains("no request target"));
-    assert!(answer("GET", &format!("/{}", "a".repeat(70_000)), &[]).detail(400).len() < 200);
-    let many = (0..100_000).map(|number| (format!("x-{number}"), Vec::new()));
-    let many = Received::new("GET", "/", many.collect());
-    assert!(respond(many, &TestHost::default()).0.detail(400).contains("too many"));
+fn a_malformed_head_is_rejected_even_if_a_host_lets_it_through() {
+    for name in ["x bad", ""] {
+        let expected = format!("invalid header name \"{name}\": expected a token (RFC 9110 §5.1), such as accept");
+        assert_eq!(with_header(name, b"").0.detail(400), expected);
+    }
+    for method in ["G T", ""] {
+        let expected = format!("invalid method \"{method}\": expected a token (RFC 9110 §5.6.2), such as GET");
+        assert_eq!(send(method, "/", &[]).detail(400), expected);
+    }
+    for (target, shown) in [("/a b", "/a b"), ("/\n", "/\\n"), ("no-slash", "no-slash")] {
+        let expected = "expected a path (RFC 9112 §3.2), such as /hello?user=ada";
+        assert_eq!(get(target).detail(400), format!("invalid request target \"{shown}\": {expected}"));
+    }
+    assert!(get(&format!("/{}", "a".repeat(70_000))).detail(400).len() < 200);
+}
+
+#[test]
+fn the_number_of_header_names_has_a_limit() {
+    let with_names = |count| {
+        let headers = (0..count).map(|number| (format!("x-{number}"), Vec::new()));
+        respond(RequestHead::new("GET", "/healthz", headers.collect()), &TestHost::default()).0
+    };
+    assert_eq!(with_names(24_576).status(), 200);
+    let expected = "invalid number of headers: expected at most 24576 different names";
+    assert_eq!(with_names(24_577).detail(400), expected);
 }

@@ -1,4 +1,4 @@
-//! The component from outside: what it imports and exports, against `tests/component-imports.toml`, and its size.
+//! What the component imports and exports, compared with `tests/component-imports.toml`, and its size.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -10,13 +10,13 @@ use test_support::artifacts;
 use wit_parser::decoding::{DecodedWasm, decode};
 use wit_parser::{Resolve, WorldItem, WorldKey};
 
-/// Bytes: a component is a download, and the pages it is read into are touched at every start.
+/// Bytes. A component is a download, and every start reads it into memory.
 const SHIP_SIZE: usize = 100_000;
 const STABLE_SIZE: usize = 200_000;
 
 const LIST: &str = include_str!("component-imports.toml");
 
-/// Names of interfaces, each with the reason for it.
+/// Names of interfaces, each with its reason.
 type Reasons = BTreeMap<String, String>;
 
 #[derive(Deserialize)]
@@ -33,15 +33,15 @@ fn main() -> ExitCode {
     let arguments = Arguments::from_args();
     let ship = fs::read(artifacts::component()).expect("the component was built");
     let stable = fs::read(artifacts::stable_component()).expect("the component was built");
-    // Where the flavour that ships cannot be made, the other one stands in for it.
-    let no_ship = (ship == stable).then_some("not run: this toolchain cannot make what ships");
-    let checks: [(&str, &[u8], Check); 7] = [
-        ("ship: the imports are those of the list", &ship, ship_imports),
-        ("ship: the export is the list's", &ship, exports),
-        ("ship: the preview-1 adapter is not in it", &ship, no_adapter),
+    // A toolchain that cannot make the flavour `ship` puts the other one in its place.
+    let no_ship = (ship == stable).then_some("not run: this toolchain cannot make the flavour `ship`");
+    let checks: [(&str, &[u8], Check); _] = [
+        ("ship: the imports are exactly those of the list", &ship, ship_imports),
+        ("ship: the export is that of the list", &ship, exports),
+        ("ship: it does not contain the adapter from preview 1", &ship, no_adapter),
         ("ship: the size is at most 100 KB", &ship, |wasm, _| at_most(wasm, SHIP_SIZE)),
-        ("stable: the imports are among those of the list", &stable, stable_imports),
-        ("stable: the export is the list's", &stable, exports),
+        ("stable: the list has all imports", &stable, stable_imports),
+        ("stable: the export is that of the list", &stable, exports),
         ("stable: the size is at most 200 KB", &stable, |wasm, _| at_most(wasm, STABLE_SIZE)),
     ];
     let trials = checks.map(|(name, wasm, check)| {
@@ -63,8 +63,10 @@ fn ship_imports(wasm: &[u8], list: &List) -> Result<(), Failed> {
     if unlisted.is_empty() && unused.is_empty() {
         return Ok(());
     }
-    Err(format!("imported and not in tests/component-imports.toml: {unlisted:?}; there and not imported: {unused:?}")
-        .into())
+    Err(format!(
+        "imported, but not in tests/component-imports.toml: {unlisted:?}; in the file, but not imported: {unused:?}"
+    )
+    .into())
 }
 
 fn stable_imports(wasm: &[u8], list: &List) -> Result<(), Failed> {
@@ -74,7 +76,7 @@ fn stable_imports(wasm: &[u8], list: &List) -> Result<(), Failed> {
     if unlisted.is_empty() {
         Ok(())
     } else {
-        Err(format!("imported and not in tests/component-imports.toml: {unlisted:?}").into())
+        Err(format!("imported, but not in tests/component-imports.toml: {unlisted:?}").into())
     }
 }
 
@@ -83,7 +85,7 @@ fn exports(wasm: &[u8], list: &List) -> Result<(), Failed> {
     if exports == list.export {
         Ok(())
     } else {
-        Err(format!("exported: {exports:?}, expected {:?}", list.export).into())
+        Err(format!("invalid exports {exports:?}: expected {:?}", list.export).into())
     }
 }
 
@@ -91,11 +93,15 @@ fn exports(wasm: &[u8], list: &List) -> Result<(), Failed> {
 fn no_adapter(wasm: &[u8], _: &List) -> Result<(), Failed> {
     const PREVIEW_1: &[u8] = b"wasi_snapshot_preview1";
     let found = wasm.windows(PREVIEW_1.len()).any(|window| window == PREVIEW_1);
-    if found { Err("something in it imports wasi_snapshot_preview1".into()) } else { Ok(()) }
+    if found { Err("it contains something that imports wasi_snapshot_preview1".into()) } else { Ok(()) }
 }
 
 fn at_most(wasm: &[u8], limit: usize) -> Result<(), Failed> {
-    if wasm.len() <= limit { Ok(()) } else { Err(format!("{} bytes", wasm.len()).into()) }
+    if wasm.len() <= limit {
+        Ok(())
+    } else {
+        Err(format!("invalid size {}: expected at most {limit} bytes", wasm.len()).into())
+    }
 }
 
 enum Side {
@@ -103,17 +109,17 @@ enum Side {
     Export,
 }
 
-/// The names of all that the component imports or exports.
+/// The names of the interfaces that the component imports or exports.
 fn interfaces(wasm: &[u8], side: Side) -> Result<BTreeSet<String>, Failed> {
     let DecodedWasm::Component(resolve, world) = decode(wasm).map_err(|error| format!("{error:#}"))? else {
-        return Err("a WIT package and no component".into());
+        return Err("expected a component, got a WIT package".into());
     };
     let world = &resolve.worlds[world];
     let items = match side {
         Side::Import => &world.imports,
         Side::Export => &world.exports,
     };
-    // A type needs nothing of a host.
+    // A type does not need anything from a host.
     let needed = items.iter().filter(|(_, item)| !matches!(item, WorldItem::Type { .. }));
     Ok(needed.map(|(key, _)| name(&resolve, key)).collect())
 }

@@ -1,5 +1,5 @@
-//! The description that the server gives of itself, `/openapi.json`, against what it does: schemathesis asks what the description
-//! allows and what it does not, and whatever is answered otherwise is a finding.
+//! The server does what its own description, `/openapi.json`, says: schemathesis sends requests that the description allows and
+//! requests that it does not allow, and each response that the description does not have is a finding.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -8,13 +8,13 @@ use std::process::Command;
 use serde_json::Value;
 use test_support::{App, Server, artifacts};
 
-/// The same requests in every run: a finding is one of this commit and not of the day.
+/// The same requests in every run, so that a finding comes from this commit and not from chance.
 const SEED: &str = "11";
 
 /// Requests for an operation and a phase at most; all tests here together take a quarter of a minute.
 const EXAMPLES: &str = "60";
 
-/// Seconds for an answer: twice the longest delay.
+/// Seconds for a response: twice the longest delay.
 const PATIENCE: &str = "20";
 
 /// The only path that waits as long as the request says, and so has runs of its own.
@@ -44,13 +44,13 @@ fn the_server_does_what_its_description_says() {
 }
 
 #[test]
-fn what_is_no_delay_is_refused_as_described() {
+fn a_bad_delay_is_refused_as_described() {
     let report = report(&["--include-path", DELAY, "--max-examples", EXAMPLES, "--mode", "negative"]);
     assert_eq!(findings(&report), BTreeSet::new(), "{report:#}");
 }
 
 #[test]
-fn what_is_a_delay_is_waited_for_as_described() {
+fn a_delay_is_waited_for_as_described() {
     // Few: each takes up to ten seconds.
     let report = report(&["--include-path", DELAY, "--max-examples", "2", "--mode", "positive", "--phases", "fuzzing"]);
     assert_eq!(findings(&report), BTreeSet::new(), "{report:#}");
@@ -66,7 +66,7 @@ fn report(arguments: &[&str]) -> Value {
     let mut command = Command::new(artifacts::tool("schemathesis"));
     command.current_dir(folder.path()).env_clear().env("HOME", folder.path()).env("PYTHONUTF8", "1");
     command.args(["run", &description(&server), "--workers", "1", "--seed", SEED, "--continue-on-failure"]);
-    // How fast the machine is, is no finding.
+    // A slow machine is not a finding.
     command.args(["--suppress-health-check", "all", "--request-timeout", PATIENCE]);
     command.args(["--report-json-path"]).arg(&file).args(arguments);
     let output = command.output().expect("schemathesis runs");
@@ -83,7 +83,7 @@ fn description(server: &Server) -> String {
     format!("http://{}/openapi.json", server.address())
 }
 
-/// What was found: kinds, and the names of operations.
+/// The findings: the kind, and the name of the operation.
 fn findings(report: &Value) -> BTreeSet<(String, String)> {
     let text = |value: &Value| value.as_str().expect("a name").to_owned();
     let failures = report["failures"].as_array().expect("a list").iter();

@@ -2,7 +2,9 @@
 //!
 //! Source: OCI Image Format Specification 1.1, "Image Layout".
 
-use std::fs;
+use std::fs::{self, Permissions};
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use anyhow::{Context, Result};
@@ -21,12 +23,14 @@ const CONTAINERD_NAME: &str = "io.containerd.image.name";
 /// If the file cannot be written.
 pub fn write(image: &Built, name: &str, path: &Path) -> Result<()> {
     let archive = archive(image, name)?;
-    let temporary = path.with_extension(format!("tar.{}", std::process::id()));
-    let folder = path.parent().unwrap_or(Path::new(""));
-    fs::create_dir_all(folder)
-        .and_then(|()| fs::write(&temporary, archive))
-        .and_then(|()| fs::rename(&temporary, path))
-        .with_context(|| format!("cannot write {}", path.display()))
+    // A temporary file is made in a folder that has a name.
+    let folder = path.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new("."));
+    let written = fs::create_dir_all(folder).and_then(|()| {
+        let mut file = tempfile::Builder::new().permissions(Permissions::from_mode(0o644)).tempfile_in(folder)?;
+        file.write_all(&archive)?;
+        Ok(file.persist(path)?)
+    });
+    written.map(drop).with_context(|| format!("cannot write {}", path.display()))
 }
 
 fn archive(image: &Built, name: &str) -> Result<Vec<u8>> {

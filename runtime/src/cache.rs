@@ -1,8 +1,8 @@
-//! The compiled-code cache: machine code is loaded without a check, so only an entry that provably is ours is loaded.
+//! The cache of compiled code. Machine code is loaded without a check, so only an entry that is certainly ours is loaded.
 //!
-//! A folder of the user's cache folder, mode 0700; one file per key, mode 0600: the SHA-256 of the code, then the code. The key is
-//! the component's SHA-256 with the engine's version and settings, so that nothing is ever loaded into another engine.
-//! An entry that is foreign, writable by others, a link, truncated or altered is thrown away and made again.
+//! The cache is a folder with mode 0700. Each component has one file in it, with mode 0600: the SHA-256 of the code, then the code.
+//! The file's name is the component's SHA-256 and a hash of the engine's version and settings, so that no other engine loads it.
+//! An entry that is foreign, writable by others, a link, truncated or altered is removed and made again.
 
 mod entry;
 
@@ -12,44 +12,17 @@ use std::io::{self, Read, Seek, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 use rustix::fs::OFlags;
 use rustix::process::geteuid;
 use sha2::{Digest, Sha256};
-use wasmtime::Engine;
 use wasmtime::component::Component;
 
-use crate::engine;
-use crate::options::Limits;
+use crate::engine::{self, Engine};
 pub use entry::Entry;
 
-/// The length of the digest that each entry starts with, bytes.
+/// The length of the digest at the start of each entry, bytes.
 const DIGEST: usize = 32;
-
-/// Where the machine code of a component comes from.
-#[derive(Debug, Clone, Copy)]
-pub enum Code<'a> {
-    /// From the compiler, each time.
-    Compiler,
-    /// From a folder, which also gets what had to be compiled.
-    Cache(&'a Cache),
-    /// From one entry of a cache, opened by somebody who could reach it.
-    Entry(&'a Entry),
-}
-
-impl Code<'_> {
-    /// The component `wasm` for `engine`.
-    ///
-    /// # Errors
-    /// `wasm` is no component.
-    pub(crate) fn load(&self, engine: &Engine, wasm: &[u8]) -> Result<Component> {
-        match self {
-            Self::Compiler => compile(engine, wasm),
-            Self::Cache(cache) => cache.load(engine, wasm),
-            Self::Entry(entry) => entry.load(engine, wasm),
-        }
-    }
-}
 
 /// A folder of compiled components.
 #[derive(Debug, Clone)]
@@ -58,97 +31,63 @@ pub struct Cache {
 }
 
 impl Cache {
-    /// The cache in `folder`, which is made with its first entry.
+    /// The cache in `folder`, which is made with the first entry.
     #[must_use]
-    pub fn at(folder: PathBuf) -> Self {
+    pub fn in_dir(folder: PathBuf) -> Self {
         Self { folder }
     }
 
-    /// The user's: `$XDG_CACHE_HOME/httpserver/compiled`, else `$HOME/.cache/httpserver/compiled`; none without either.
+    /// The user's cache: `$XDG_CACHE_HOME/httpserver/compiled`, or else `$HOME/.cache/httpserver/compiled`; none without either.
     #[must_use]
-    pub fn of_user() -> Option<Self> {
+    pub fn for_user() -> Option<Self> {
         let absolute = |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
         let base = absolute("XDG_CACHE_HOME").or_else(|| Some(absolute("HOME")?.join(".cache")))?;
         Some(Self { folder: base.join("httpserver/compiled") })
     }
 
-    /// Opens the entry of the component `wasm` for guests with `limits`, compiled first if there is no good one, and removes
-    /// all but the newest `keep` entries.
+    /// Opens the entry of the component `wasm` for `engine`. If there is no good one, compiles `wasm`, and removes all entries but the
+    /// newest `keep`.
     ///
     /// # Errors
-    /// `wasm` is no component, or the folder cannot be used.
-    pub fn open(&self, wasm: &[u8], limits: &Limits, keep: usize) -> Result<Entry> {
-        let engine = engine::engine(limits)?;
-        let name = key(&engine, wasm);
-        let path = self.path(&name);
-        if let Err(error) = self.read_trusted(&path) {
+    /// `wasm` is not a component, or the folder cannot be used.
+    pub fn entry(&self, engine: &Engine, wasm: &[u8], keep: usize) -> Result<Entry> {
+        let name = key(engine, wasm);
+        let path = self.folder.join(format!("{name}.cwasm"));
+        if let Err(error) = self.check(&path) {
             eprintln!("httpserver: compiling again, not using `{}`: {error:#}", path.display());
             remove(&path)?;
         }
         if !path.exists() {
-            self.store(&path, &compile(&engine, wasm)?)?;
+            self.make_folder()?;
+            self.store(&path, &engine::compile(engine, wasm)?)?;
             self.prune(keep)?;
         }
         Ok(Entry::new(name, self.open_trusted(&path)?.context("it is gone")?))
     }
 
-    fn path(&self, name: &str) -> PathBuf {
-        self.folder.join(format!("{name}.cwasm"))
-    }
-
     fn prune(&self, keep: usize) -> Result<()> {
-        let entries = fs::read_dir(&self.folder)?.map(|entry| {
-            let path = entry?.path();
-            Ok((fs::symlink_metadata(&path)?.modified()?, path))
+        let entries = fs::read_dir(&self.folder)?.filter_map(|entry| {
+            let path = entry.ok()?.path();
+            // Another process may have removed it meanwhile.
+            Some((fs::symlink_metadata(&path).ok()?.modified().ok()?, path))
         });
-        let mut entries = entries.collect::<io::Result<Vec<_>>>()?;
+        let mut entries = entries.collect::<Vec<_>>();
         entries.sort();
         entries.iter().rev().skip(keep).try_for_each(|(_, path)| remove(path))
     }
 
-    /// The component `wasm` for `engine`: from its entry if there is a good one, else compiled, and kept.
+    /// # Errors
+    /// There is an entry at `path`, and it must not be trusted.
+    fn check(&self, path: &Path) -> Result<()> {
+        self.open_trusted(path)?.map_or(Ok(()), |file| read_whole(&file).map(drop))
+    }
+
+    /// Opens the file at `path`; none if there is no file.
     ///
     /// # Errors
-    /// `wasm` is no component. A cache that cannot be used is a line on stderr, never an error.
-    fn load(&self, engine: &Engine, wasm: &[u8]) -> Result<Component> {
-        let entry = self.path(&key(engine, wasm));
-        match self.load_entry(engine, &entry) {
-            Ok(Some(component)) => return Ok(component),
-            Ok(None) => {}
-            Err(error) => eprintln!("httpserver: compiling again, not using `{}`: {error:#}", entry.display()),
-        }
-        let component = compile(engine, wasm)?;
-        if let Err(error) = self.store(&entry, &component) {
-            eprintln!("httpserver: not keeping the compiled component in `{}`: {error:#}", entry.display());
-        }
-        Ok(component)
-    }
-
-    fn load_entry(&self, engine: &Engine, entry: &Path) -> Result<Option<Component>> {
-        let code = match self.read_trusted(entry) {
-            Ok(Some(code)) => code,
-            Ok(None) => return Ok(None),
-            Err(error) => {
-                remove(entry)?;
-                return Err(error);
-            }
-        };
-        // SAFETY: `read_trusted` gave these bytes.
-        let component = unsafe { deserialize(engine, &code) };
-        component.map(Some).or_else(|error| {
-            remove(entry)?;
-            Err(error)
-        })
-    }
-
-    /// The code of `entry`, `None` if there is no such file, an error if it must not be trusted.
-    fn read_trusted(&self, entry: &Path) -> Result<Option<Vec<u8>>> {
-        self.open_trusted(entry)?.map(|file| read_whole(&file)).transpose()
-    }
-
-    /// The file of `entry`, `None` if there is none, an error if it must not be trusted.
-    fn open_trusted(&self, entry: &Path) -> Result<Option<File>> {
-        let open = File::options().read(true).custom_flags(OFlags::NOFOLLOW.bits().cast_signed()).open(entry);
+    /// The file must not be trusted.
+    fn open_trusted(&self, path: &Path) -> Result<Option<File>> {
+        let open = File::options().read(true).custom_flags(OFlags::NOFOLLOW.bits().cast_signed()).open(path);
         let file = match open {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -159,25 +98,33 @@ impl Cache {
         Ok(Some(file))
     }
 
-    /// Writes a whole entry under a temporary name, then gives it its own: a reader sees all of it or nothing.
-    fn store(&self, entry: &Path, component: &Component) -> Result<()> {
+    /// # Errors
+    /// The folder cannot be made, or another user can write to it.
+    fn make_folder(&self) -> Result<()> {
         if let Some(parent) = self.folder.parent() {
-            fs::create_dir_all(parent)?;
+            fs::create_dir_all(parent).with_context(|| format!("cannot make `{}`", parent.display()))?;
         }
-        if let Err(error) = DirBuilder::new().mode(0o700).create(&self.folder) {
-            ensure!(error.kind() == io::ErrorKind::AlreadyExists, error);
+        match DirBuilder::new().mode(0o700).create(&self.folder) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error).context("cannot make its folder"),
+            _ => ensure_ours(&fs::symlink_metadata(&self.folder)?).context("its folder"),
         }
-        ensure_ours(&fs::symlink_metadata(&self.folder)?).context("its folder")?;
-        let code = component.serialize().map_err(|error| anyhow::anyhow!("{error:#}"))?;
+    }
+
+    /// Writes a whole entry under a temporary name, then renames it: a reader sees all of it or nothing.
+    fn store(&self, path: &Path, component: &Component) -> Result<()> {
+        let code = component.serialize().map_err(|error| anyhow!("{error:#}"))?;
         let mut file = tempfile::NamedTempFile::new_in(&self.folder)?;
         file.write_all(&Sha256::digest(&code))?;
         file.write_all(&code)?;
-        file.persist(entry)?;
+        file.persist(path)?;
         Ok(())
     }
 }
 
 /// The code in the file of an entry.
+///
+/// # Errors
+/// The code is not whole.
 fn read_whole(mut file: &File) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     file.rewind()?;
@@ -188,27 +135,7 @@ fn read_whole(mut file: &File) -> Result<Vec<u8>> {
     Ok(code)
 }
 
-/// The component whose machine code `store` wrote.
-///
-/// # Safety
-/// The code runs unchecked. It must come from `read_whole` on a file from `open_trusted`: that file and its folder belong to this
-/// user, nobody else may write to either, and the digest says that the code is whole.
-unsafe fn deserialize(engine: &Engine, code: &[u8]) -> Result<Component> {
-    // SAFETY: `store` wrote these bytes, says the caller.
-    unsafe { Component::deserialize(engine, code) }.map_err(|error| anyhow::anyhow!("{error:#}"))
-}
-
-/// Compiles `wasm` without any cache.
-///
-/// # Errors
-/// `wasm` is no component.
-fn compile(engine: &Engine, wasm: &[u8]) -> Result<Component> {
-    Component::from_binary(engine, wasm).map_err(|error| {
-        anyhow::anyhow!("not a WebAssembly component: {error:#}; build one for the target wasm32-wasip2")
-    })
-}
-
-/// The name of the entry of `wasm`: its SHA-256, and a hash of the engine's version and of all settings that shape its code.
+/// The name of the entry of `wasm`: its SHA-256, and a hash of the engine's version and of all settings that change the code.
 fn key(engine: &Engine, wasm: &[u8]) -> String {
     let mut settings = DefaultHasher::new();
     engine.precompile_compatibility_hash().hash(&mut settings);
@@ -216,7 +143,8 @@ fn key(engine: &Engine, wasm: &[u8]) -> String {
     format!("{digest}-{:016x}", settings.finish())
 }
 
-/// Whether the file or folder belongs to this user, and nobody else may write to it.
+/// # Errors
+/// The file or folder belongs to another user, or another user may write to it.
 fn ensure_ours(metadata: &fs::Metadata) -> Result<()> {
     ensure!(metadata.is_file() || metadata.is_dir(), "it is a link or no file");
     ensure!(metadata.uid() == geteuid().as_raw(), "it belongs to user {}", metadata.uid());
@@ -225,5 +153,8 @@ fn ensure_ours(metadata: &fs::Metadata) -> Result<()> {
 }
 
 fn remove(entry: &Path) -> Result<()> {
-    fs::remove_file(entry).context("cannot remove it")
+    match fs::remove_file(entry) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error).context("cannot remove it"),
+        _ => Ok(()),
+    }
 }

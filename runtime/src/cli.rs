@@ -1,15 +1,11 @@
-//! The command line: the flags that `spin up` users know, and a few for limits.
+//! The command line: the flags that `spin up` has, and a few for limits.
 
 use std::net::SocketAddr;
-use std::num::{NonZeroU32, NonZeroUsize};
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use clap::{Args, Parser};
-use httpserver_runtime::options::Limits;
-
-/// [`Limits::DEFAULT`], as the type that refuses 0.
-const DEFAULT_MEMORY: NonZeroUsize = NonZeroUsize::new(Limits::DEFAULT.memory).unwrap();
+use httpserver_runtime::options::{Limits, Timeouts};
 
 /// Runs a Spin HTTP application without Spin.
 #[derive(Debug, Parser)]
@@ -29,7 +25,7 @@ pub(crate) struct Up {
     #[arg(long, value_name = "IP:PORT", env = "SPIN_HTTP_LISTEN_ADDR", default_value = "127.0.0.1:3000")]
     pub(crate) listen: SocketAddr,
 
-    /// A value for a variable of the application; may be given again for another
+    /// A value for a variable of the application; give the flag once for each variable
     #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]
     pub(crate) variable: Vec<(String, String)>,
 
@@ -41,25 +37,11 @@ pub(crate) struct Up {
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     pub(crate) tls_key: Option<PathBuf>,
 
-    /// How long requests may still run after SIGTERM or SIGINT
-    #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "30")]
-    pub(crate) drain_timeout: Duration,
+    #[command(flatten)]
+    pub(crate) timeouts: Timeouts,
 
-    /// How long the component may take to begin its response; then 504
-    #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "30")]
-    pub(crate) request_timeout: Duration,
-
-    /// How long a client may take to send on; then 408
-    #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "30")]
-    pub(crate) read_timeout: Duration,
-
-    /// Requests served at one time; one more is answered 503
-    #[arg(long, value_name = "N", env = "SPIN_MAX_INSTANCE_COUNT", default_value_t = Limits::DEFAULT.instances)]
-    pub(crate) max_instances: NonZeroU32,
-
-    /// Linear memory of one instance
-    #[arg(long, value_name = "BYTES", env = "SPIN_MAX_INSTANCE_MEMORY", default_value_t = DEFAULT_MEMORY)]
-    pub(crate) max_instance_memory: NonZeroUsize,
+    #[command(flatten)]
+    pub(crate) limits: Limits,
 
     /// Serving threads [default: one per core]
     #[arg(long, value_name = "N")]
@@ -67,25 +49,6 @@ pub(crate) struct Up {
 }
 
 fn pair(text: &str) -> Result<(String, String), String> {
-    let (name, value) = text.split_once('=').ok_or("expected NAME=VALUE, as in `--variable version=v9`")?;
+    let (name, value) = text.split_once('=').ok_or("expected NAME=VALUE, such as version=v9")?;
     Ok((name.to_owned(), value.to_owned()))
-}
-
-fn seconds(text: &str) -> Result<Duration, String> {
-    let wrong = "expected seconds, as in `30` or `0.5`";
-    let seconds = text.parse().map_err(|_| wrong)?;
-    Duration::try_from_secs_f64(seconds).map_err(|_| wrong.to_owned())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use httpserver_runtime::options::Timeouts;
-
-    #[test]
-    fn the_timeouts_shown_by_help_are_the_librarys() {
-        let Command::Up(up) = Command::parse_from(["httpserver", "up"]);
-        let Timeouts { request, read, drain } = Timeouts::DEFAULT;
-        assert_eq!((up.request_timeout, up.read_timeout, up.drain_timeout), (request, read, drain));
-    }
 }

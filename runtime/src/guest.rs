@@ -1,9 +1,10 @@
 //! One request through one fresh instance.
 //!
-//! The guest runs inside the connection's own task: polled here until it hands over a response, then by that response's body
-//! ([`body::GuestBody`]), so that a client that reads slowly slows the guest, and nothing is spawned or handed between threads.
+//! The guest runs inside the task of its connection. It is polled here until it gives a response, then by that response's body
+//! (`body::GuestBody`): a client that reads slowly slows its guest down, and nothing moves from thread to thread.
 
 pub(crate) mod body;
+mod load;
 mod state;
 
 use std::future::poll_fn;
@@ -23,17 +24,21 @@ use wasmtime_wasi_http::p2::bindings::ProxyPre;
 use wasmtime_wasi_http::p2::bindings::http::types::{ErrorCode, Scheme};
 use wasmtime_wasi_http::p2::body::HyperOutgoingBody;
 
-use crate::options::{Limits, Timeouts};
+use crate::manifest::Manifest;
+use crate::options::Options;
 use crate::variables::Variables;
 use body::GuestBody;
+pub use load::load;
 pub(crate) use state::State;
 
-/// Epochs that a guest computes before others get their turn; the first may be short.
-const TURN: u64 = 2;
+/// Epochs that a guest computes before other connections get their turn. The first epoch may be a short one.
+const EPOCHS_PER_YIELD: u64 = 2;
 
-/// A component ready to be instantiated for each request.
-#[derive(Clone)]
-pub(crate) struct Guest {
+/// A component that is ready to be instantiated for each request.
+pub struct Guest {
+    /// The application's name and version.
+    pub(crate) name: String,
+    pub(crate) version: String,
     instance: ProxyPre<State>,
     variables: Arc<Variables>,
     permits: Arc<Semaphore>,
@@ -43,72 +48,78 @@ pub(crate) struct Guest {
 
 /// Why a guest gave no response.
 #[derive(Debug)]
-pub(crate) enum Failure {
-    /// As many instances as there may be are at work.
+pub(crate) enum Error {
+    /// The limit of instances is reached.
     Busy,
-    /// It took too long.
+    /// It took longer than this.
     Timeout(Duration),
-    /// It trapped, exited, returned without a response, or could not be made.
-    Failed(String),
+    /// It trapped, exited, returned without a response, or could not be instantiated.
+    Trap(String),
 }
 
-/// A guest at work; its result is why it failed.
+/// A guest that runs. Its error is the reason why it failed.
 type Run = Pin<Box<dyn Future<Output = Result<(), String>> + Send>>;
 
-/// What the guest hands over: a response, or the reason why there is none.
-type Handover = Result<Response<HyperOutgoingBody>, ErrorCode>;
+/// What the guest gives to the host: a response, or the code of an error.
+type GuestResult = Result<Response<HyperOutgoingBody>, ErrorCode>;
 
 impl Guest {
-    pub(crate) fn new(instance: ProxyPre<State>, variables: Variables, limits: &Limits, timeouts: &Timeouts) -> Self {
+    fn new(instance: ProxyPre<State>, manifest: &Manifest, variables: Variables, options: &Options) -> Self {
         Self {
+            name: manifest.name.clone(),
+            version: manifest.version.clone(),
             instance,
             variables: Arc::new(variables),
-            permits: Arc::new(Semaphore::new(limits.instances.get() as usize)),
-            memory: limits.memory,
-            timeout: timeouts.request,
+            permits: Arc::new(Semaphore::new(options.limits.instances.get() as usize)),
+            memory: options.limits.memory.get(),
+            timeout: options.timeouts.request,
         }
     }
 
-    /// Lets a fresh instance answer `request`. What it still does after its response belongs to the response's body, and, once
-    /// that is gone, to `tasks`.
-    pub(crate) async fn answer<B>(
-        &self,
+    /// Calls a fresh instance with `request`. After the response has begun, its body drives the guest. When the body is dropped, the
+    /// rest of the run moves to `tasks`.
+    pub(crate) async fn respond<B>(
+        self: Arc<Self>,
         request: Request<B>,
         scheme: Scheme,
         tasks: &TaskTracker,
-    ) -> Result<Response<GuestBody>, Failure>
+    ) -> Result<Response<GuestBody>, Error>
     where
         B: Body<Data = Bytes> + Send + 'static,
         B::Error: Into<wasmtime_wasi_http::Error>,
     {
-        let permit = self.permits.clone().try_acquire_owned().map_err(|_| Failure::Busy)?;
+        let permit = self.permits.clone().try_acquire_owned().map_err(|_| Error::Busy)?;
         let (sender, receiver) = oneshot::channel();
-        let guest = self.clone();
+        let timeout = self.timeout;
         let run: Run = Box::pin(async move {
             let _permit = permit;
-            guest.run(request, scheme, sender).await
+            self.run(request, scheme, sender).await
         });
-        let handover = tokio::time::timeout(self.timeout, first(run, receiver));
-        match handover.await {
-            Err(_) => Err(Failure::Timeout(self.timeout)),
-            Ok(Err(reason)) => Err(Failure::Failed(reason)),
-            Ok(Ok((Err(code), _))) => Err(Failure::Failed(format!("it answered with the error {code:?}"))),
-            Ok(Ok((Ok(response), run))) => {
-                Ok(response.map(|body| GuestBody::new(body, run, self.timeout, tasks.clone())))
-            }
+        match tokio::time::timeout(timeout, run_until_response(run, receiver)).await {
+            Err(_) => Err(Error::Timeout(timeout)),
+            Ok(Err(reason)) => Err(Error::Trap(reason)),
+            Ok(Ok((Err(code), _))) => Err(Error::Trap(format!("it responded with the error {code:?}"))),
+            Ok(Ok((Ok(response), run))) => Ok(response.map(|body| GuestBody::new(body, run, timeout, tasks.clone()))),
         }
     }
 
-    async fn run<B>(self, request: Request<B>, scheme: Scheme, sender: oneshot::Sender<Handover>) -> Result<(), String>
+    async fn run<B>(
+        &self,
+        request: Request<B>,
+        scheme: Scheme,
+        sender: oneshot::Sender<GuestResult>,
+    ) -> Result<(), String>
     where
         B: Body<Data = Bytes> + Send + 'static,
         B::Error: Into<wasmtime_wasi_http::Error>,
     {
-        let mut store = Store::new(self.instance.engine(), State::new(self.variables, self.memory));
+        let mut store = Store::new(self.instance.engine(), State::new(self.variables.clone(), self.memory));
         store.limiter(State::memory_limit);
-        store.set_epoch_deadline(TURN);
+        store.set_epoch_deadline(EPOCHS_PER_YIELD);
         // Tokio's own yield lets the thread look at its sockets and timers first; a plain wake-up would starve them.
-        store.epoch_deadline_callback(|_| Ok(UpdateDeadline::YieldCustom(TURN, Box::pin(tokio::task::yield_now()))));
+        store.epoch_deadline_callback(|_| {
+            Ok(UpdateDeadline::YieldCustom(EPOCHS_PER_YIELD, Box::pin(tokio::task::yield_now())))
+        });
         let called = async {
             let request = store.data_mut().http().new_incoming_request(scheme, request)?;
             let response = store.data_mut().http().new_response_outparam(sender)?;
@@ -120,18 +131,21 @@ impl Guest {
     }
 }
 
-/// Runs the guest until it hands over its response; gives back what is left of the run, if anything is.
-async fn first(mut run: Run, mut receiver: oneshot::Receiver<Handover>) -> Result<(Handover, Option<Run>), String> {
-    let (ended, handover) = poll_fn(|context| {
+/// Runs the guest until it has given its response. Returns also the rest of the run, if the run has not ended with it.
+async fn run_until_response(
+    mut run: Run,
+    mut receiver: oneshot::Receiver<GuestResult>,
+) -> Result<(GuestResult, Option<Run>), String> {
+    let (ended, result) = poll_fn(|context| {
         let ended = match run.as_mut().poll(context) {
             Poll::Ready(Err(reason)) => return Poll::Ready(Err(reason)),
             Poll::Ready(Ok(())) => true,
             Poll::Pending => false,
         };
-        // The sender is gone once the run has ended, or its guest gave up its only way to respond.
-        let handover = ready!(Pin::new(&mut receiver).poll(context));
-        Poll::Ready(handover.map(|handover| (ended, handover)).map_err(|_| "it ended without a response".to_owned()))
+        // There is no sender any more if the run has ended, or if the guest has dropped its only way to respond.
+        let result = ready!(Pin::new(&mut receiver).poll(context));
+        Poll::Ready(result.map(|result| (ended, result)).map_err(|_| "it ended without a response".to_owned()))
     })
     .await?;
-    Ok((handover, (!ended).then_some(run)))
+    Ok((result, (!ended).then_some(run)))
 }

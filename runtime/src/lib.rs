@@ -1,17 +1,17 @@
 //! Runs one Spin HTTP application as Spin would: the embedded runtime.
 //!
-//! Six steps, each a module:
-//! 1. [`manifest`] reads `spin.toml`; what only Spin has is refused.
-//! 2. [`variables`] gives the component's variables their values.
-//! 3. `engine` compiles and links the component, through the [`cache`] of compiled code.
-//! 4. [`server`] listens, with one thread per core; `connection` speaks HTTP; `service` decides who responds.
-//! 5. `request` makes the request what Spin makes it; `guest` lets a fresh instance answer it.
-//! 6. [`shutdown`] ends the server on a signal.
+//! The steps of a server, each a module:
+//! 1. [`manifest`] reads `spin.toml`, and refuses what only Spin has; [`variables`] gives the component's variables their values.
+//! 2. [`engine`] is the compiler with its limits; [`cache`] keeps what it compiled.
+//! 3. [`guest`] loads the component, and calls a fresh instance for each request.
+//! 4. [`server`] listens, with one thread per core; `connection` speaks HTTP; `request` changes a request as Spin does; `service`
+//!    makes the response.
+//! 5. [`shutdown`] drains the server at a signal.
 
 pub mod cache;
 mod connection;
-mod engine;
-mod guest;
+pub mod engine;
+pub mod guest;
 mod local_response;
 mod log;
 pub mod manifest;

@@ -10,10 +10,10 @@ use serde_json::json;
 /// A response of fixed bytes.
 pub(crate) type LocalResponse = Response<Full<Bytes>>;
 
-/// Paths for which Spin responds itself.
+/// The start of the paths for which Spin itself responds.
 const WELL_KNOWN: &str = "/.well-known/spin/";
 
-/// What Spin responds under `/.well-known/spin/`; `None` for every other path.
+/// The response of Spin to a path under `/.well-known/spin/`; `None` for every other path.
 pub(crate) fn well_known(path: &str, name: &str, version: &str) -> Option<LocalResponse> {
     Some(match path.strip_prefix(WELL_KNOWN)? {
         "health" => Response::new(Full::from("OK")),
@@ -22,7 +22,7 @@ pub(crate) fn well_known(path: &str, name: &str, version: &str) -> Option<LocalR
     })
 }
 
-/// `status` and nothing else.
+/// A response with `status` and nothing else.
 pub(crate) fn empty(status: StatusCode) -> LocalResponse {
     let mut response = Response::new(Full::default());
     *response.status_mut() = status;
@@ -32,7 +32,7 @@ pub(crate) fn empty(status: StatusCode) -> LocalResponse {
 /// The media type of [`problem_text`].
 pub(crate) const PROBLEM_JSON: &str = "application/problem+json";
 
-/// `status` as problem+json (RFC 9457); `detail` says what was wrong and what is accepted.
+/// `status` as problem+json (RFC 9457); `detail` says what was wrong and what was expected.
 pub(crate) fn problem(status: StatusCode, detail: &str) -> LocalResponse {
     typed(status, PROBLEM_JSON, problem_text(status, detail))
 }
@@ -41,7 +41,7 @@ pub(crate) fn problem(status: StatusCode, detail: &str) -> LocalResponse {
 pub(crate) fn problem_text(status: StatusCode, detail: &str) -> String {
     let title = status.canonical_reason().unwrap_or_default();
     let problem = Problem { r#type: "about:blank", title, status: status.as_u16(), detail };
-    // Strings and a number: there is nothing that JSON cannot hold.
+    // It cannot fail: there are only strings and a number.
     serde_json::to_string(&problem).unwrap_or_default()
 }
 

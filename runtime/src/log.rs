@@ -1,23 +1,23 @@
-//! The runtime's own lines, on stderr: stdout is the guest's.
+//! The runtime's own lines, on stderr. Stdout is for the guest.
 
 use std::fmt::Display;
 use std::io::Write;
 
 use http::{Method, StatusCode, Uri};
 
-/// A request that the guest did not answer, with the status the client got instead.
+/// A request for which the guest gave no response, with the status that the client got.
 pub(crate) fn request_failed(method: &Method, uri: &Uri, status: StatusCode, reason: &dyn Display) {
-    // A URI holds no control characters: a request cannot forge a line.
+    // A URI has no control characters, so a request cannot forge a line.
     line(format_args!("{method} {} {}: {reason}", uri.path(), status.as_u16()));
 }
 
-/// A guest that failed when the head of its response was already on its way.
+/// A guest that failed after the head of its response was sent.
 pub(crate) fn guest_failed_after_head(reason: &str) {
     line(format_args!("a response was cut short or its guest ended badly: {reason}"));
 }
 
-/// One line in one write, whoever else writes.
+/// Writes a line with a single write, so that lines of several threads never mix.
 pub(crate) fn line(message: std::fmt::Arguments<'_>) {
-    // Nowhere is left to report that stderr is gone.
+    // If stderr is closed, there is no place to report it.
     let _ = std::io::stderr().lock().write_all(format!("httpserver: {message}\n").as_bytes());
 }

@@ -1,6 +1,6 @@
-//! `spin.toml`, manifest version 2, as far as this runtime goes: one HTTP component on the route `/...`.
+//! `spin.toml`, manifest version 2: one HTTP component on the route `/...`.
 //!
-//! Whatever else Spin knows is refused, with the line it stands on: a manifest either runs as Spin would run it, or not at all.
+//! Everything else that Spin knows is refused, with its line: a manifest either runs as on Spin, or not at all.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -24,7 +24,7 @@ pub struct Manifest {
     pub component: String,
     /// The component's file: the manifest's folder joined with `source`.
     pub source: PathBuf,
-    /// What the manifest says how to make that file, for the error when it is not there.
+    /// The command that makes that file, for the error if it is missing.
     pub build_command: Option<String>,
     /// The application's variables by name.
     pub variables: BTreeMap<String, Declaration>,
@@ -36,9 +36,9 @@ pub struct Manifest {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Declaration {
-    /// The value where nothing else gives one.
+    /// The value if no other source has one.
     pub default: Option<String>,
-    /// Whether starting without a value is an error.
+    /// Whether it is an error at start if there is no value.
     #[serde(default)]
     pub required: bool,
     #[serde(default, rename = "secret")]
@@ -49,7 +49,7 @@ impl Manifest {
     /// Reads and validates the manifest at `path`.
     ///
     /// # Errors
-    /// The file cannot be read, is no TOML (with line and column), or asks for what only Spin has (with the line).
+    /// The file cannot be read, is not TOML (with line and column), or needs what only Spin has (with the line).
     pub fn read(path: &Path) -> Result<Self> {
         let text = std::fs::read_to_string(path).with_context(|| {
             format!(
@@ -57,16 +57,29 @@ impl Manifest {
                 path.display()
             )
         })?;
-        Self::of_text(&text, path)
+        Self::from_text(&text, path)
     }
 
     /// Validates `text`, which was read from `path`.
     ///
     /// # Errors
-    /// The text is no TOML (with line and column), or asks for what only Spin has (with the line).
-    pub fn of_text(text: &str, path: &Path) -> Result<Self> {
+    /// The text is not TOML (with line and column), or needs what only Spin has (with the line).
+    pub fn from_text(text: &str, path: &Path) -> Result<Self> {
         let folder = path.parent().unwrap_or(Path::new(""));
-        Self::parse(text, folder).map_err(|problem| problem.at(path, text))
+        Self::parse(text, folder).map_err(|problem| problem.in_file(path, text))
+    }
+
+    /// Reads the component's file.
+    ///
+    /// # Errors
+    /// It is missing (with the command that makes it), or cannot be read.
+    pub fn read_component(&self) -> Result<Vec<u8>> {
+        let source = self.source.display();
+        if !self.source.is_file() {
+            let command = self.build_command.as_deref().unwrap_or("spin build");
+            bail!("the component `{}` is not built: no file `{source}`; build it with `{command}`", self.component);
+        }
+        std::fs::read(&self.source).with_context(|| format!("cannot read the component `{source}`"))
     }
 
     fn parse(text: &str, folder: &Path) -> Result<Self, Problem> {
@@ -91,18 +104,28 @@ fn check_version(version: &Spanned<toml::Value>) -> Result<(), Problem> {
     match version.as_ref() {
         toml::Value::Integer(2) => Ok(()),
         toml::Value::String(two) if two == "2" => Ok(()),
-        other => Err(Problem::new(version.span(), format!("`spin_manifest_version` is {other}, expected 2"))),
+        other => {
+            Err(Problem::new(version.span(), format!("invalid spin_manifest_version {}: expected 2", quoted(other))))
+        }
     }
+}
+
+/// `value` in quotation marks, which a text has already.
+fn quoted(value: &toml::Value) -> String {
+    if value.is_str() { value.to_string() } else { format!("\"{value}\"") }
 }
 
 fn only_trigger(triggers: &[Spanned<HttpTrigger>]) -> Result<&HttpTrigger, Problem> {
     let [trigger] = triggers else {
         let second = triggers.get(1).map_or(0..0, Spanned::span);
-        return Err(Problem::unsupported(second, format!("{} HTTP triggers, expected one", triggers.len())));
+        return Err(Problem::unsupported(
+            second,
+            format!("invalid number of HTTP triggers \"{}\": expected 1", triggers.len()),
+        ));
     };
     let trigger = trigger.get_ref();
     if trigger.route.get_ref() != ROUTE {
-        let found = format!("the route `{}`, expected `{ROUTE}`", trigger.route.get_ref());
+        let found = format!("invalid route \"{}\": expected \"{ROUTE}\"", trigger.route.get_ref());
         return Err(Problem::unsupported(trigger.route.span(), found));
     }
     Ok(trigger)
@@ -114,16 +137,16 @@ fn only_component(
 ) -> Result<(String, Component), Problem> {
     let wanted = trigger.component.get_ref();
     if let Some(other) = components.keys().find(|name| name.get_ref() != wanted) {
-        let found =
-            format!("the component `{}` beside the trigger's `{wanted}`, expected that one alone", other.get_ref());
+        let found = format!("invalid component \"{}\": expected only the trigger's, \"{wanted}\"", other.get_ref());
         return Err(Problem::unsupported(other.span(), found));
     }
     let Some((name, component)) = components.into_iter().next() else {
-        let missing = format!("the trigger names the component `{wanted}`, expected a table `[component.{wanted}]`");
+        let missing =
+            format!("invalid component \"{wanted}\" of the trigger: expected one with a table [component.{wanted}]");
         return Err(Problem::new(trigger.component.span(), missing));
     };
     if let Some(host) = component.allowed_outbound_hosts.first() {
-        let found = format!("the outbound host `{}`, expected none", host.get_ref());
+        let found = format!("invalid outbound host \"{}\": expected none", host.get_ref());
         return Err(Problem::unsupported(host.span(), found));
     }
     Ok((name.into_inner(), component))
@@ -131,15 +154,16 @@ fn only_component(
 
 fn check_names<'a>(mut names: impl Iterator<Item = &'a Spanned<String>>) -> Result<(), Problem> {
     names.find(|name| !is_variable_name(name.get_ref())).map_or(Ok(()), |name| {
-        let wrong = format!("`{}` is no name of a variable, expected {VARIABLE_NAME}", name.get_ref());
+        let wrong = format!("invalid name of a variable \"{}\": expected {VARIABLE_NAME}", name.get_ref());
         Err(Problem::new(name.span(), wrong))
     })
 }
 
 /// What [`is_variable_name`] accepts, in words.
-pub(crate) const VARIABLE_NAME: &str = "a lower-case letter, then lower-case letters, digits and `_`";
+pub(crate) const VARIABLE_NAME: &str =
+    "a lower-case letter, then lower-case letters, digits and `_`, such as log_level";
 
-/// Whether Spin accepts `name` as a variable's.
+/// Whether Spin accepts `name` as the name of a variable.
 pub(crate) fn is_variable_name(name: &str) -> bool {
     name.starts_with(|first: char| first.is_ascii_lowercase())
         && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
@@ -203,7 +227,7 @@ struct Build {
     command: String,
 }
 
-/// What is wrong with a manifest, and where: a range of bytes of its text.
+/// An error in a manifest, and where it is: a range of bytes of its text.
 struct Problem {
     span: Range<usize>,
     message: String,
@@ -217,40 +241,24 @@ impl Problem {
     fn unsupported(span: Range<usize>, found: String) -> Self {
         Self::new(
             span,
-            format!("{found}: this runtime runs one HTTP component on one route; real Spin runs the rest: `spin up`"),
+            format!("{found}; this runtime runs one HTTP component on one route, real Spin runs the rest: `spin up`"),
         )
     }
 
     fn from_toml(error: toml::de::Error) -> Self {
         let span = error.span().unwrap_or(0..0);
         let message = error.message().to_owned();
-        // A key or a form of value that Spin may know.
-        let foreign = message.starts_with("unknown field") || message.starts_with("invalid type");
-        if foreign { Self::unsupported(span, message) } else { Self::new(span, message) }
+        // Spin may know that key or that type of value.
+        let maybe_spins = message.starts_with("unknown field") || message.starts_with("invalid type");
+        if maybe_spins { Self::unsupported(span, message) } else { Self::new(span, message) }
     }
 
-    fn at(self, path: &Path, text: &str) -> anyhow::Error {
+    fn in_file(self, path: &Path, text: &str) -> anyhow::Error {
         let before = &text[..self.span.start.min(text.len())];
         let line = before.matches('\n').count() + 1;
         let column = before.chars().rev().take_while(|&c| c != '\n').count() + 1;
         anyhow!("{}:{line}:{column}: {}", path.display(), self.message)
     }
-}
-
-/// Checks that the component's file is there.
-///
-/// # Errors
-/// It is not: the error says how to make it.
-pub(crate) fn check_source(manifest: &Manifest) -> Result<()> {
-    if manifest.source.is_file() {
-        return Ok(());
-    }
-    let how = manifest.build_command.as_deref().unwrap_or("spin build");
-    bail!(
-        "the component `{}` is not built: no file `{}`; build it with `{how}`",
-        manifest.component,
-        manifest.source.display()
-    )
 }
 
 #[cfg(test)]

@@ -18,22 +18,22 @@ const RAW_COMPONENT_ROUTE: HeaderName = HeaderName::from_static("spin-raw-compon
 const COMPONENT_ROUTE: HeaderName = HeaderName::from_static("spin-component-route");
 const CLIENT_ADDR: HeaderName = HeaderName::from_static("spin-client-addr");
 
-/// Why a request never reaches the guest.
+/// Why a request does not reach the guest.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Rejection {
-    /// It breaks RFC 9110 or 9112; the text says how, and what is accepted.
-    Malformed(&'static str),
-    /// A header value is not UTF-8, which Spin answers with an empty 500.
+    /// It violates RFC 9110 or 9112; the text says how, and what was expected.
+    Malformed(String),
+    /// A header value is not UTF-8. Spin responds with an empty 500.
     NotUtf8,
 }
 
-/// Checks the request and makes its headers what Spin makes them.
+/// Checks the request, and changes its headers as Spin does.
 ///
 /// # Errors
 /// A [`Rejection`].
 pub(crate) fn prepare(request: &mut Parts, https: bool, peer: SocketAddr) -> Result<(), Rejection> {
     if request.method == Method::CONNECT {
-        return Err(Rejection::Malformed("CONNECT is for proxies; this server answers for itself"));
+        return Err(malformed("CONNECT is for proxies, and this server is not one"));
     }
     let authority = authority(request)?;
     if request.headers.values().any(|value| std::str::from_utf8(value.as_bytes()).is_err()) {
@@ -43,25 +43,36 @@ pub(crate) fn prepare(request: &mut Parts, https: bool, peer: SocketAddr) -> Res
     append_spin_fields(request, if https { "https" } else { "http" }, &authority, peer)
 }
 
-/// Whom the request is for: exactly one Host (RFC 9112 §3.2), or `:authority`; an authority in the target must be the same.
+/// The authority of the request: exactly one Host (RFC 9112 §3.2), or `:authority`. An authority in the target must be the same.
 fn authority(request: &Parts) -> Result<String, Rejection> {
     let mut hosts = request.headers.get_all(HOST).iter();
     let host = hosts.next();
     if hosts.next().is_some() {
-        return Err(Rejection::Malformed("more than one Host; RFC 9112 §3.2 wants exactly one"));
+        return Err(malformed("more than one Host: expected exactly one (RFC 9112 §3.2)"));
     }
-    let host = host.map(|host| host.to_str().ok().filter(|host| is_host(host))).map(|valid| {
-        valid.ok_or(Rejection::Malformed("an invalid Host; expected `name`, `name:port` or an IP address"))
-    });
+    let host = host.map(|host| host.to_str().ok().filter(|text| is_host(text)).ok_or_else(|| invalid_host(host)));
     let host = host.transpose()?;
     match (request.uri.authority(), host) {
-        (None, None) => Err(Rejection::Malformed("no Host; RFC 9112 §3.2 wants exactly one")),
+        (None, None) => Err(malformed("no Host: expected exactly one (RFC 9112 §3.2)")),
         (None, Some(host)) => Ok(host.to_owned()),
         (Some(target), None) if request.version == Version::HTTP_2 => Ok(target.to_string()),
-        (Some(_), None) => Err(Rejection::Malformed("no Host; RFC 9112 §3.2 wants exactly one")),
+        (Some(_), None) => Err(malformed("no Host: expected exactly one (RFC 9112 §3.2)")),
         (Some(target), Some(host)) if target.as_str().eq_ignore_ascii_case(host) => Ok(host.to_owned()),
-        (Some(_), Some(_)) => Err(Rejection::Malformed("a target of another authority than Host")),
+        (Some(target), Some(host)) => Err(Rejection::Malformed(format!(
+            "invalid authority \"{target}\" of the target: expected that of Host, {host}"
+        ))),
     }
+}
+
+fn malformed(detail: &str) -> Rejection {
+    Rejection::Malformed(detail.to_owned())
+}
+
+fn invalid_host(host: &HeaderValue) -> Rejection {
+    let host = String::from_utf8_lossy(host.as_bytes());
+    Rejection::Malformed(format!(
+        "invalid Host \"{host}\": expected a hostname or an IP address, such as example.com:8080"
+    ))
 }
 
 /// An authority (RFC 3986 §3.2) without `user@`, which a Host may not have (RFC 9110 §7.2).
@@ -69,11 +80,11 @@ fn is_host(host: &str) -> bool {
     let Ok(authority) = Authority::from_str(host) else { return false };
     let port = &host[authority.host().len()..];
     let digits = port.strip_prefix(':').unwrap_or(port);
-    // What the parser takes for a port may be anything.
+    // The parser accepts any text as a port.
     !host.contains('@') && !authority.host().is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// Removes the fields that `connection` names: they are for this hop (RFC 9110 §7.6.1). The guest's host removes `connection` itself.
+/// Removes the fields that `connection` names: they are for this hop (RFC 9110 §7.6.1). wasmtime removes `connection` itself.
 fn remove_connection_fields(headers: &mut HeaderMap) {
     let values: Vec<_> = headers.get_all(CONNECTION).iter().cloned().collect();
     for value in &values {
@@ -83,7 +94,7 @@ fn remove_connection_fields(headers: &mut HeaderMap) {
     }
 }
 
-/// Appends: a field of the same name that the client sent stays, before ours.
+/// Appends Spin's fields: a field of the same name that the client sent stays before ours.
 fn append_spin_fields(request: &mut Parts, scheme: &str, authority: &str, peer: SocketAddr) -> Result<(), Rejection> {
     let path = request.uri.path();
     // `OPTIONS *` has no path; Spin gives it one.
@@ -105,7 +116,8 @@ fn append_spin_fields(request: &mut Parts, scheme: &str, authority: &str, peer: 
 }
 
 fn value(text: String) -> Result<HeaderValue, Rejection> {
-    HeaderValue::try_from(text).map_err(|_| Rejection::Malformed("a target that no header field can hold"))
+    HeaderValue::try_from(&text)
+        .map_err(|_| Rejection::Malformed(format!("invalid target {text:?}: expected one that a header may contain")))
 }
 
 #[cfg(test)]
@@ -120,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn spin_fields_come_after_those_a_client_forged() {
+    fn spin_fields_come_after_the_ones_that_a_client_sent() {
         let parts = prepared(
             Request::get("/a%20b/c?x=1").header("host", "localhost:3006").header("spin-client-addr", "6.6.6.6:1"),
         )
@@ -147,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn bad_hosts_are_refused() {
+    fn bad_hosts_are_rejected() {
         for request in [
             Request::get("/"),
             Request::get("/").header("host", "a").header("host", "a"),

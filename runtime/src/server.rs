@@ -1,116 +1,104 @@
-//! The server: one thread per core, each with its own listener and executor, so that a request never changes threads.
+//! The server: one thread per core, each with its own listener and executor. A request stays on its thread.
 
 mod listener;
 
 use std::net::SocketAddr;
-use std::thread::{self, JoinHandle};
+use std::thread;
 use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow};
-use tokio::time::timeout;
+use anyhow::{Context, Result, anyhow, bail};
+use tokio::task::{JoinHandle, spawn_blocking};
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
-use crate::cache::Code;
 use crate::connection::Connections;
 use crate::guest::Guest;
-use crate::manifest::Manifest;
 use crate::options::Options;
-use crate::service::Service;
-use crate::variables::Variables;
-use crate::{engine, tls};
+use crate::tls;
 use listener::Listener;
 
-/// An application, loaded and bound to its address, not yet serving.
+/// A server that is bound to its address and does not serve yet.
 pub struct Server {
     address: SocketAddr,
     listeners: Vec<Listener>,
     connections: Connections,
+    draining: CancellationToken,
     drain_timeout: Duration,
 }
 
-/// A server at work.
-pub struct Running {
-    threads: Vec<JoinHandle<Result<usize>>>,
+/// A server that serves.
+pub(crate) struct Running {
+    /// Gives the number of connections that did not end in time.
+    ended: JoinHandle<Result<usize>>,
+    draining: CancellationToken,
+    pub(crate) drain_timeout: Duration,
 }
 
 impl Server {
-    /// Compiles and links the application, then binds the address.
+    /// Reads the TLS files, then binds the address.
     ///
     /// # Errors
-    /// The component is not there, is none, or imports what this runtime does not have; the TLS files or the address are no good.
-    pub fn bind(manifest: &Manifest, variables: Variables, options: &Options, code: Code<'_>) -> Result<Self> {
+    /// The TLS files or the address cannot be used.
+    pub fn bind(options: &Options, guest: Guest) -> Result<Self> {
         let tls = options.tls.as_ref().map(tls::acceptor).transpose()?;
-        let instance = engine::load(manifest, &options.limits, code)?;
         let (address, listeners) = listener::open(&options.listen, options.threads.get())?;
-        let service = Service {
-            guest: Guest::new(instance, variables, &options.limits, &options.timeouts),
-            name: manifest.name.as_str().into(),
-            version: manifest.version.as_str().into(),
-            read_timeout: options.timeouts.read,
-            tasks: TaskTracker::new(),
-        };
         let draining = CancellationToken::new();
-        let connections = Connections { service, tls, read_timeout: options.timeouts.read, draining };
-        Ok(Self { address, listeners, connections, drain_timeout: options.timeouts.drain })
+        let connections = Connections::new(guest, tls, options.timeouts.read, draining.clone());
+        Ok(Self { address, listeners, connections, draining, drain_timeout: options.timeouts.drain })
     }
 
-    /// The address, with the port that was free where port 0 was asked for.
+    /// The address; if port 0 was wanted, with the port that was free.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// What makes the server drain when it is cancelled: it stops accepting, finishes what runs, and ends.
-    #[must_use]
-    pub fn draining(&self) -> CancellationToken {
-        self.connections.draining.clone()
-    }
-
-    /// How long a drain may take.
-    #[must_use]
-    pub fn drain_timeout(&self) -> Duration {
-        self.drain_timeout
-    }
-
-    /// Starts serving.
+    /// Starts serving. Called within a tokio runtime.
     ///
     /// # Errors
     /// A thread cannot be started.
-    pub fn start(self) -> Result<Running> {
-        let threads = self.listeners.into_iter().map(|listener| {
-            let mut connections = self.connections.clone();
-            // Counted by thread: a thread ends when its own connections have.
-            connections.service.tasks = TaskTracker::new();
-            let drain_timeout = self.drain_timeout;
+    pub(crate) fn start(self) -> Result<Running> {
+        let Self { listeners, connections, draining, drain_timeout, .. } = self;
+        let threads = listeners.into_iter().map(|listener| {
+            let connections = connections.for_thread();
             let thread = thread::Builder::new().name("httpserver".to_owned());
             thread.spawn(move || serve(listener, connections, drain_timeout)).context("cannot start a thread")
         });
-        Ok(Running { threads: threads.collect::<Result<_>>()? })
+        let threads = threads.collect::<Result<Vec<_>>>()?;
+        let ended = spawn_blocking(|| {
+            let cut = threads
+                .into_iter()
+                .map(|thread| thread.join().map_err(|_| anyhow!("a serving thread panicked")).flatten());
+            cut.sum()
+        });
+        Ok(Running { ended, draining, drain_timeout })
     }
 }
 
 impl Running {
-    /// Waits for the end of the drain. Gives the number of connections that did not end in time and were cut.
+    /// Begins the drain: the server accepts no more connections and finishes what runs.
+    pub(crate) fn drain(&self) {
+        self.draining.cancel();
+    }
+
+    /// Waits until the server has ended: at the end of the drain, or when a thread fails.
     ///
     /// # Errors
-    /// A thread failed.
-    pub fn join(self) -> Result<usize> {
-        let cut =
-            self.threads.into_iter().map(|thread| thread.join().map_err(|_| anyhow!("a serving thread panicked"))?);
-        cut.sum()
+    /// A thread failed, or connections did not end within the time of the drain and were cut.
+    pub(crate) async fn join(&mut self) -> Result<()> {
+        match (&mut self.ended).await?? {
+            0 => Ok(()),
+            cut => bail!("{cut} connections did not end within {:?} and were cut", self.drain_timeout),
+        }
     }
 }
 
-/// One thread's work. Gives the number of connections that were cut.
+/// The work of one thread. Returns the number of connections that were cut.
 fn serve(listener: Listener, connections: Connections, drain_timeout: Duration) -> Result<usize> {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start an executor")?;
     runtime.block_on(async {
-        let accepted = listener.accept(&connections.draining, |stream, peer| connections.spawn(stream, peer));
+        let accepted = listener.accept(connections.draining(), |stream, peer| connections.spawn(stream, peer));
         accepted.await.context("cannot watch the listener")?;
-        let tasks = connections.service.tasks;
-        tasks.close();
-        Ok(timeout(drain_timeout, tasks.wait()).await.map_or_else(|_| tasks.len(), |()| 0))
+        Ok(connections.finish(drain_timeout).await)
     })
 }

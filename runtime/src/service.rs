@@ -1,4 +1,4 @@
-//! One request, one response: the runtime's own, the guest's, or the one that a failure of the guest means.
+//! One request, one response: the runtime's own, the guest's, or the one for an error of the guest.
 
 mod timed;
 
@@ -16,7 +16,7 @@ use tokio_util::task::TaskTracker;
 use wasmtime_wasi_http::p2::bindings::http::types::Scheme;
 
 use crate::guest::body::GuestBody;
-use crate::guest::{Failure, Guest};
+use crate::guest::{self, Guest};
 use crate::local_response::{self, LocalResponse};
 use crate::log;
 use crate::request::{self, Rejection};
@@ -28,17 +28,24 @@ type ResponseBody = Either<Full<Bytes>, GuestBody>;
 /// Responds to the requests of one thread.
 #[derive(Clone)]
 pub(crate) struct Service {
-    pub(crate) guest: Guest,
-    pub(crate) name: Arc<str>,
-    pub(crate) version: Arc<str>,
-    /// How long a client may take for the next piece of a request's body.
+    guest: Arc<Guest>,
+    /// How long a client may take for its next request, the rest of a head, or the next piece of a body.
     pub(crate) read_timeout: Duration,
-    /// The thread's connections, and guests that outlive their response's body: what a drain waits for.
+    /// The thread's connections, and guests that run on after the body of their response: a drain waits for them.
     pub(crate) tasks: TaskTracker,
 }
 
 impl Service {
-    /// The response to `request`, which `peer` sent over TLS if `https`.
+    pub(crate) fn new(guest: Guest, read_timeout: Duration) -> Self {
+        Self { guest: Arc::new(guest), read_timeout, tasks: TaskTracker::new() }
+    }
+
+    /// The same with tasks of its own.
+    pub(crate) fn for_thread(&self) -> Self {
+        Self { tasks: TaskTracker::new(), ..self.clone() }
+    }
+
+    /// The response to `request`, which `peer` sent; over TLS if `https`.
     pub(crate) async fn respond(
         self,
         request: Request<Incoming>,
@@ -51,44 +58,44 @@ impl Service {
         if let Err(rejection) = request::prepare(&mut parts, https, peer) {
             return Ok(rejected(rejection).map(Either::Left));
         }
-        if let Some(response) = local_response::well_known(parts.uri.path(), &self.name, &self.version) {
+        if let Some(response) = local_response::well_known(parts.uri.path(), &self.guest.name, &self.guest.version) {
             return Ok(response.map(Either::Left));
         }
         let too_slow = Arc::new(AtomicBool::new(false));
         let body = TimedBody::new(body, self.read_timeout, too_slow.clone());
         let scheme = if https { Scheme::Https } else { Scheme::Http };
-        let outcome = self.guest.answer(Request::from_parts(parts, body), scheme, &self.tasks).await;
-        // The client is at fault, whatever the guest made of a body that broke off.
+        let outcome = self.guest.respond(Request::from_parts(parts, body), scheme, &self.tasks).await;
+        // The client caused it, whatever the guest did with a body that broke off.
         if too_slow.load(Ordering::Relaxed) {
-            let detail = format!("the request's body stood still for {:?}", self.read_timeout);
+            let detail = format!("the request's body stopped for {:?}", self.read_timeout);
             return Ok(local_response::problem(StatusCode::REQUEST_TIMEOUT, &detail).map(Either::Left));
         }
         Ok(match outcome {
             Ok(response) => response.map(Either::Right),
-            Err(failure) => failed(&method, &uri, &failure).map(Either::Left),
+            Err(error) => failed(&method, &uri, &error).map(Either::Left),
         })
     }
 }
 
-/// The response to a request that no guest gets to see.
+/// The response to a request that does not reach the guest.
 fn rejected(rejection: Rejection) -> LocalResponse {
     match rejection {
-        Rejection::Malformed(detail) => local_response::problem(StatusCode::BAD_REQUEST, detail),
+        Rejection::Malformed(detail) => local_response::problem(StatusCode::BAD_REQUEST, &detail),
         Rejection::NotUtf8 => local_response::empty(StatusCode::INTERNAL_SERVER_ERROR),
     }
 }
 
-/// The client learns the kind of failure, the log its reason.
-fn failed(method: &Method, uri: &Uri, failure: &Failure) -> LocalResponse {
-    let (response, reason) = match failure {
-        Failure::Busy => {
+/// The response to a request for which the guest gave none. The client gets the kind of error, the log its reason.
+fn failed(method: &Method, uri: &Uri, error: &guest::Error) -> LocalResponse {
+    let (response, reason) = match error {
+        guest::Error::Busy => {
             (local_response::busy("all instances are at work; try again"), "all instances are at work".to_owned())
         }
-        Failure::Timeout(limit) => {
+        guest::Error::Timeout(limit) => {
             let detail = format!("the component gave no response within {limit:?}");
             (local_response::problem(StatusCode::GATEWAY_TIMEOUT, &detail), detail)
         }
-        Failure::Failed(reason) => {
+        guest::Error::Trap(reason) => {
             (local_response::empty(StatusCode::INTERNAL_SERVER_ERROR), format!("the component failed: {reason}"))
         }
     };

@@ -11,13 +11,13 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use crate::options::TlsFiles;
 
-/// What ALPN calls HTTP/2 (RFC 9113 §3.1).
-pub(crate) const H2: &[u8] = b"h2";
+/// The name of HTTP/2 in ALPN (RFC 9113 §3.1).
+pub(crate) const ALPN_H2: &[u8] = b"h2";
 
 /// Reads the certificate and its key.
 ///
 /// # Errors
-/// A file cannot be read, holds no PEM of its kind, or the key is not the certificate's.
+/// A file cannot be read or has no PEM of its kind, or the key does not belong to the certificate.
 pub(crate) fn acceptor(files: &TlsFiles) -> Result<TlsAcceptor> {
     let (certificate, key) = (files.certificate.display(), files.key.display());
     let chain =
@@ -31,6 +31,6 @@ pub(crate) fn acceptor(files: &TlsFiles) -> Result<TlsAcceptor> {
         .with_no_client_auth()
         .with_single_cert(chain, private);
     let mut config = config.with_context(|| format!("cannot use `{certificate}` with the key `{key}`"))?;
-    config.alpn_protocols = vec![H2.to_vec(), b"http/1.1".to_vec()];
+    config.alpn_protocols = vec![ALPN_H2.to_vec(), b"http/1.1".to_vec()];
     Ok(TlsAcceptor::from(Arc::new(config)))
 }

@@ -1,35 +1,46 @@
 //! `httpserver up`: from the arguments to the end of the drain.
 
+use std::env;
 use std::net::TcpListener;
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::thread::available_parallelism;
 
 use anyhow::{Context, Result, bail};
-use httpserver_runtime::cache::{Cache, Code};
+use httpserver_runtime::cache::Cache;
 use httpserver_runtime::manifest::Manifest;
-use httpserver_runtime::options::{Limits, Listen, Options, Timeouts, TlsFiles};
+use httpserver_runtime::options::{Listen, Options, TlsFiles};
 use httpserver_runtime::server::Server;
-use httpserver_runtime::shutdown;
 use httpserver_runtime::variables::{Sources, Variables, read_dotenv};
+use httpserver_runtime::{engine, guest, shutdown};
 use listenfd::ListenFd;
 
 use crate::cli::Up;
 
+/// How many compiled components stay in the user's cache, each some 100 KB. With `cargo xtask up --watch` each change makes one.
+const CACHED: usize = 64;
+
 /// Serves until a signal, then drains.
 pub(crate) fn run(arguments: &Up) -> Result<()> {
-    let inherited = inherited_socket()?;
+    let options = options(arguments, inherited_socket()?);
     let path = manifest_path(&arguments.from);
     let manifest = Manifest::read(&path)?;
     let sources = Sources {
-        given: &arguments.variable.iter().cloned().collect(),
-        environment: &|name| std::env::var(name).ok(),
-        dotenv: &read_dotenv(path.parent().unwrap_or(Path::new("")))?,
+        command_line: arguments.variable.iter().cloned().collect(),
+        dotenv: read_dotenv(path.parent().unwrap_or(Path::new("")))?,
+        ..Sources::environment(&|name| env::var(name).ok())
     };
     let variables = Variables::resolve(&manifest, &sources)?;
-    let cache = Cache::of_user();
-    let code = cache.as_ref().map_or(Code::Compiler, Code::Cache);
-    let server = Server::bind(&manifest, variables, &options(arguments, inherited), code)?;
-    let scheme = if arguments.tls_cert.is_some() { "https" } else { "http" };
+    let wasm = manifest.read_component()?;
+    let engine = engine::new(&options.limits)?;
+    let entry = Cache::for_user().map(|cache| cache.entry(&engine, &wasm, CACHED));
+    let usable = entry.as_ref().and_then(|entry| entry.as_ref().ok());
+    let guest = guest::load(&engine, &manifest, &wasm, usable, variables, &options)?;
+    if let Some(Err(error)) = entry {
+        eprintln!("httpserver: not keeping the compiled component: {error:#}");
+    }
+    let server = Server::bind(&options, guest)?;
+    let scheme = if options.tls.is_some() { "https" } else { "http" };
     let address = server.address();
     shutdown::run_until_signal(server, || {
         eprintln!("Serving {scheme}://{address}");
@@ -57,12 +68,8 @@ fn options(arguments: &Up, inherited: Option<TcpListener>) -> Options {
     Options {
         listen: inherited.map_or(Listen::Address(arguments.listen), Listen::Inherited),
         tls: tls.map(|(certificate, key)| TlsFiles { certificate, key }),
-        threads: arguments.threads.or(available_parallelism().ok()).unwrap_or(std::num::NonZeroUsize::MIN),
-        timeouts: Timeouts {
-            request: arguments.request_timeout,
-            read: arguments.read_timeout,
-            drain: arguments.drain_timeout,
-        },
-        limits: Limits { instances: arguments.max_instances, memory: arguments.max_instance_memory.get() },
+        threads: arguments.threads.or(available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN),
+        timeouts: arguments.timeouts,
+        limits: arguments.limits,
     }
 }

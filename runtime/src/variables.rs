@@ -1,4 +1,4 @@
-//! The values of the component's variables: given on the command line, else by the environment, else by `.env`, else by default.
+//! The values of the component's variables: from the command line, or else the environment, or else `.env`, or else the default.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
@@ -7,29 +7,36 @@ use anyhow::{Context, Result, bail};
 
 use crate::manifest::{Manifest, VARIABLE_NAME, is_variable_name};
 
-/// The prefix of environment variables that give a value to a variable of the application.
+/// The prefix of the environment variables that set a variable of the application.
 pub const ENVIRONMENT_PREFIX: &str = "SPIN_VARIABLE_";
 
-/// Where values come from, besides the manifest's defaults. Looked at once, at start.
+/// Where values come from, except the manifest's defaults. Each is read once, at start.
 pub struct Sources<'a> {
     /// `NAME=VALUE` pairs of the command line.
-    pub given: &'a BTreeMap<String, String>,
-    /// The environment; injected, so that a test or a shim brings its own.
+    pub command_line: BTreeMap<String, String>,
+    /// The environment, as a function: the shim passes that of the container.
     pub environment: &'a dyn Fn(&str) -> Option<String>,
     /// The pairs of the file `.env`.
-    pub dotenv: &'a BTreeMap<String, String>,
+    pub dotenv: BTreeMap<String, String>,
 }
 
-/// What the component asks for at run time: its variables, expanded.
+impl<'a> Sources<'a> {
+    /// Only the environment.
+    pub fn environment(environment: &'a dyn Fn(&str) -> Option<String>) -> Self {
+        Self { command_line: BTreeMap::new(), environment, dotenv: BTreeMap::new() }
+    }
+}
+
+/// The values that the component can read.
 #[derive(Debug, Default)]
 pub struct Variables {
     component: String,
     values: HashMap<String, String>,
 }
 
-/// Why a variable has no value: the cases of Spin's `variables` interface that can happen here.
+/// Why a variable has no value: the errors of Spin's `variables` interface that can happen here.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Missing {
+pub(crate) enum VariableError {
     InvalidName(String),
     Undefined(String),
 }
@@ -38,40 +45,41 @@ impl Variables {
     /// Gives every variable of `manifest` its value.
     ///
     /// # Errors
-    /// A given name that the manifest does not declare, a required variable without a value, or a bad template.
+    /// The command line names a variable that the manifest does not declare, a required variable has no value, or a template is bad.
     pub fn resolve(manifest: &Manifest, sources: &Sources<'_>) -> Result<Self> {
-        if let Some(unknown) = sources.given.keys().find(|name| !manifest.variables.contains_key(*name)) {
-            let known = manifest.variables.keys().map(String::as_str).collect::<Vec<_>>().join("`, `");
-            bail!("unknown variable `{unknown}`; the manifest declares `{known}`");
+        if let Some(unknown) = sources.command_line.keys().find(|name| !manifest.variables.contains_key(*name)) {
+            let known = manifest.variables.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
+            bail!("invalid variable \"{unknown}\": expected one that the manifest declares: {known}");
         }
         let mut application = HashMap::new();
         for (name, declaration) in &manifest.variables {
             let key = format!("{ENVIRONMENT_PREFIX}{}", name.to_ascii_uppercase());
-            let value = sources.given.get(name).cloned();
+            let value = sources.command_line.get(name).cloned();
             let value = value.or_else(|| (sources.environment)(&key)).or_else(|| sources.dotenv.get(&key).cloned());
             match value.or_else(|| declaration.default.clone()) {
                 Some(value) => application.insert(name.as_str(), value),
                 None if declaration.required => bail!(
-                    "the variable `{name}` is required and has no value; give it with `--variable {name}=…` or {key}=… in the environment"
+                    "the variable `{name}` is required and has no value; set it with `--variable {name}=…` or {key}=… in the environment"
                 ),
                 None => None,
             };
         }
         let values = manifest.templates.iter().map(|(name, template)| {
             let value = expand(template, &application);
-            let value = value.with_context(|| format!("the component's variable `{name}` = \"{template}\""))?;
+            let value = value
+                .with_context(|| format!("invalid template \"{template}\" of the component's variable \"{name}\""))?;
             Ok((name.clone(), value))
         });
         Ok(Self { component: manifest.component.clone(), values: values.collect::<Result<_>>()? })
     }
 
-    pub(crate) fn get(&self, name: &str) -> Result<&str, Missing> {
+    pub(crate) fn get(&self, name: &str) -> Result<&str, VariableError> {
         match self.values.get(name) {
             Some(value) => Ok(value),
             None if is_variable_name(name) => {
-                Err(Missing::Undefined(format!("no variable for {:?}.{name:?}", self.component)))
+                Err(VariableError::Undefined(format!("no variable for {:?}.{name:?}", self.component)))
             }
-            None => Err(Missing::InvalidName(format!("{name:?}: expected {VARIABLE_NAME}"))),
+            None => Err(VariableError::InvalidName(format!("invalid name {name:?}: expected {VARIABLE_NAME}"))),
         }
     }
 }
@@ -82,11 +90,11 @@ fn expand(template: &str, application: &HashMap<&str, String>) -> Result<String>
     let mut rest = template;
     while let Some((literal, after)) = rest.split_once("{{") {
         let Some((name, after)) = after.split_once("}}") else {
-            bail!("`{{{{` without its `}}}}`");
+            bail!("expected `}}}}` after each `{{{{`, such as {{{{ version }}}}");
         };
         let name = name.trim();
         let Some(value) = application.get(name) else {
-            bail!("no value for `{name}`; expected the name of a variable under `[variables]`");
+            bail!("expected a variable of [variables] that has a value, \"{name}\" is not one");
         };
         expanded.push_str(literal);
         expanded.push_str(value);
@@ -106,7 +114,9 @@ pub fn read_dotenv(folder: &Path) -> Result<BTreeMap<String, String>> {
         return Ok(BTreeMap::new());
     }
     let pairs = dotenvy::from_path_iter(&path).and_then(|pairs| pairs.collect());
-    pairs.with_context(|| format!("cannot read `{}`, expected lines of NAME=VALUE", path.display()))
+    pairs.with_context(|| {
+        format!("cannot read `{}`: expected lines of NAME=VALUE, such as SPIN_VARIABLE_VERSION=v9", path.display())
+    })
 }
 
 #[cfg(test)]
@@ -132,14 +142,14 @@ mod tests {
 
     #[test]
     fn a_bad_template_says_what_is_wrong() {
-        assert!(expand("{{ version", &application()).unwrap_err().to_string().contains("without its"));
-        assert!(expand("{{ other }}", &application()).unwrap_err().to_string().contains("no value for `other`"));
+        assert!(expand("{{ version", &application()).unwrap_err().to_string().contains("expected `}}`"));
+        assert!(expand("{{ other }}", &application()).unwrap_err().to_string().contains("\"other\" is not one"));
     }
 
     #[test]
-    fn a_name_without_a_value_is_told_from_a_name_that_is_none() {
+    fn an_unknown_name_and_an_invalid_name_are_different_errors() {
         let variables = Variables { component: "app".to_owned(), values: HashMap::new() };
-        assert_eq!(variables.get("a_b"), Err(Missing::Undefined("no variable for \"app\".\"a_b\"".to_owned())));
-        assert!(matches!(variables.get("A-b"), Err(Missing::InvalidName(_))));
+        assert_eq!(variables.get("a_b"), Err(VariableError::Undefined("no variable for \"app\".\"a_b\"".to_owned())));
+        assert!(matches!(variables.get("A-b"), Err(VariableError::InvalidName(_))));
     }
 }

@@ -110,7 +110,7 @@ mod tests {
             [("/pipe", "a named pipe"), ("/link", "a named pipe"), ("/socket", "a socket"), ("/", "a folder")]
         {
             let error = root.read(Path::new(path), 6).unwrap_err().to_string();
-            assert_eq!(error, format!("`{path}` in the image is {kind}, expected a regular file"));
+            assert_eq!(error, format!("invalid file \"{path}\" in the image: expected a regular file, found {kind}"));
             assert!(!root.has_file(Path::new(path)));
         }
     }

@@ -36,7 +36,7 @@ pub fn ensure(path: &Path, found: FileType) -> Result<()> {
     } else {
         "a folder"
     };
-    ensure!(found.is_file(), "`{}` in the image is {kind}, expected a regular file", path.display());
+    ensure!(found.is_file(), "invalid file \"{}\" in the image: expected a regular file, found {kind}", path.display());
     Ok(())
 }
 
@@ -53,6 +53,6 @@ mod tests {
         }
         assert!(!is_at(&file.path().join("below-a-file")).unwrap());
         let error = is_at(Path::new("/dev/null")).unwrap_err().to_string();
-        assert_eq!(error, "`/dev/null` in the image is a device, expected a regular file");
+        assert_eq!(error, "invalid file \"/dev/null\" in the image: expected a regular file, found a device");
     }
 }

@@ -1,30 +1,32 @@
-//! `/delay/{seconds}`: a slow answer, to see what clients and proxies make of it.
+//! `/delay/{seconds}`: a slow response, to see how clients and proxies treat it.
 
-use crate::answer::Answer;
-use crate::problem::{Problem, quoted};
-use crate::router::Context;
-use http::StatusCode;
 use std::time::Duration;
 
-/// The longest wait: below the patience of any proxy, and what one request may occupy an instance for.
+use http::StatusCode;
+
+use super::{Context, Result};
+use crate::problem::{Problem, invalid};
+use crate::response::Outcome;
+
+/// The longest delay: below the timeouts of common proxies. One delay occupies one instance.
 const LIMIT: Duration = Duration::from_secs(10);
 
-/// Waits, then answers 200 and how long it was.
-pub fn handle(context: &Context) -> Result<Answer, Problem> {
+/// 200 after the delay.
+pub fn handle(context: &Context) -> Result {
     let text = context.parameter;
-    let Some(wait) = seconds(text) else {
-        let accepted = "accepted is a decimal number of seconds from 0 to 10, such as 2 or 0.25";
-        return Err(Problem::bad_request(format!("{} is no delay; {accepted}", quoted(text))));
+    let Some(delay) = seconds(text) else {
+        let expected = "decimal seconds from 0 to 10, such as 2 or 0.25";
+        return Err(Problem::bad_request(invalid("delay", text, expected)));
     };
-    Ok(Answer::text(StatusCode::OK, format!("waited {text} s")).after(wait))
+    Ok(Outcome::text(StatusCode::OK, format!("waited {text} s")).after(delay))
 }
 
-/// A wait of at most [`LIMIT`]: digits, and any number more after a point; no sign, no exponent, no infinity.
+/// A delay of at most [`LIMIT`]: digits, perhaps a point and more digits. No sign, exponent or infinity.
 ///
-/// The clock knows nanoseconds. What is finer is cut, so that a number that a program prints in full is a delay as well, but it
-/// counts for the limit.
+/// The clock counts nanoseconds. Finer digits are cut, because many programs print numbers with more digits. But they count
+/// for the limit.
 fn seconds(text: &str) -> Option<Duration> {
-    /// Digits of a nanosecond.
+    /// Decimal digits of a nanosecond.
     const RESOLUTION: usize = 9;
     let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
     let digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
@@ -33,18 +35,18 @@ fn seconds(text: &str) -> Option<Duration> {
     }
     let (nanos, finer) = fraction.split_at(fraction.len().min(RESOLUTION));
     let nanos = Duration::from_nanos(format!("{nanos:0<RESOLUTION$}").parse().ok()?);
-    let wait = Duration::from_secs(whole.parse().ok()?).saturating_add(nanos);
+    let delay = Duration::from_secs(whole.parse().ok()?).saturating_add(nanos);
     let is_exact = finer.bytes().all(|digit| digit == b'0');
-    (wait < LIMIT || wait == LIMIT && is_exact).then_some(wait)
+    (delay < LIMIT || delay == LIMIT && is_exact).then_some(delay)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{answer, get};
+    use crate::testing::{get, send};
 
     #[test]
-    fn waits_for_the_seconds_in_the_path() {
+    fn the_delay_is_the_seconds_in_the_path() {
         for (text, millis) in [
             ("0", 0),
             ("2", 2000),
@@ -55,9 +57,9 @@ mod tests {
             ("9.999", 9999),
             ("00000000000000000000000000001.50000000000000000000000000000", 1500),
         ] {
-            let answer = get(&format!("/delay/{text}?ignored"));
-            assert_eq!((answer.status(), answer.wait), (200, Duration::from_millis(millis)), "{text}");
-            assert_eq!(answer.body(), format!("waited {text} s"));
+            let response = get(&format!("/delay/{text}?ignored"));
+            assert_eq!((response.status(), response.delay), (200, Duration::from_millis(millis)), "{text}");
+            assert_eq!(response.body(), format!("waited {text} s"));
         }
     }
 
@@ -72,13 +74,13 @@ mod tests {
             ("9.9999999999999999", 9_999_999_999),
             (&format!("10.{zeros}"), 10_000_000_000),
         ] {
-            let answer = get(&format!("/delay/{text}"));
-            assert_eq!((answer.status(), answer.wait), (200, Duration::from_nanos(nanos)), "{text}");
+            let response = get(&format!("/delay/{text}"));
+            assert_eq!((response.status(), response.delay), (200, Duration::from_nanos(nanos)), "{text}");
         }
     }
 
     #[test]
-    fn what_is_no_delay_is_refused_at_once() {
+    fn an_invalid_delay_gets_400_at_once() {
         let huge = "9".repeat(60_000);
         let barely = format!("10.{}1", "0".repeat(60_000));
         let malformed = [
@@ -102,18 +104,16 @@ mod tests {
         ];
         let too_long = ["10.001", "10.000000001", "11", "18446744073709551616", "10.0000000001", &huge, &barely];
         for text in malformed.iter().chain(&too_long) {
-            let answer = get(&format!("/delay/{text}"));
-            let detail = answer.detail(400);
-            assert!(
-                detail
-                    .ends_with("is no delay; accepted is a decimal number of seconds from 0 to 10, such as 2 or 0.25")
-            );
-            assert!(detail.len() < 200 && answer.wait.is_zero(), "{detail}");
+            let response = get(&format!("/delay/{text}"));
+            let detail = response.detail(400);
+            assert!(detail.starts_with("invalid delay \""), "{detail}");
+            assert!(detail.ends_with("\": expected decimal seconds from 0 to 10, such as 2 or 0.25"), "{detail}");
+            assert!(detail.len() < 200 && response.delay.is_zero(), "{detail}");
         }
     }
 
     #[test]
-    fn head_waits_as_well() {
-        assert_eq!(answer("HEAD", "/delay/1", &[]).wait, Duration::from_secs(1));
+    fn head_waits_too() {
+        assert_eq!(send("HEAD", "/delay/1", &[]).delay, Duration::from_secs(1));
     }
 }

@@ -1,23 +1,23 @@
 //! `/healthz`: liveness.
 
-use crate::answer::Answer;
-use crate::problem::Problem;
-use crate::router::Context;
 use http::StatusCode;
 
-/// Answers 200 whenever the component runs at all.
-pub fn handle(_: &Context) -> Result<Answer, Problem> {
-    Ok(Answer::text(StatusCode::OK, "200 ok"))
+use super::{Context, Result};
+use crate::response::Outcome;
+
+/// Always 200: the component runs.
+pub fn handle(_: &Context) -> Result {
+    Ok(Outcome::text(StatusCode::OK, "200 ok"))
 }
 
 #[cfg(test)]
 mod tests {
-    use crate::testing::{TestHost, get, received};
+    use crate::testing::{TestHost, get};
 
     #[test]
-    fn answers_200_even_with_bad_variables() {
+    fn is_200_even_with_bad_variables() {
         assert_eq!((get("/healthz").status(), get("/healthz").body()), (200, "200 ok"));
-        let host = TestHost::with(&[("version", ""), ("log_level", "loud")]);
-        assert_eq!(crate::respond(received("GET", "/healthz", &[]), &host).0.status(), 200);
+        let host = TestHost::with([("version", ""), ("log_level", "loud")]);
+        assert_eq!(host.get("/healthz").status(), 200);
     }
 }

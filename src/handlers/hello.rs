@@ -1,65 +1,69 @@
-//! `/hello`: greets by name after a random wait, to see requests overlap.
+//! `/hello`: a greeting after a random delay, to see requests overlap.
 
-use crate::answer::Answer;
-use crate::config;
-use crate::handlers::headers::names;
-use crate::middleware::header_values;
-use crate::problem::Problem;
-use crate::router::Context;
-use http::StatusCode;
 use std::time::Duration;
 
-/// Bytes of a query: room for any name, encoded, and for what else a client may add.
+use http::StatusCode;
+
+use super::{Context, Result};
+use crate::config;
+use crate::headers::{names, values};
+use crate::problem::Problem;
+use crate::response::Outcome;
+
+/// Bytes of a query: enough for any encoded name and for other parameters.
 const QUERY_LIMIT: usize = 4096;
 
-/// Bytes of a name, decoded.
+/// Bytes of a name after decoding.
 const USER_LIMIT: usize = 256;
 
-/// Answers with the greeting and the request's header fields, sorted by name, one value a line.
-pub fn handle(context: &Context) -> Result<Answer, Problem> {
+/// The greeting and the request's headers, sorted by name, one value a line.
+pub fn handle(context: &Context) -> Result {
     let user = user(context.request.uri().query().unwrap_or_default()).map_err(Problem::bad_request)?;
     let headers = context.request.headers();
     let mut text = format!("hello [{}]\n", user.as_deref().unwrap_or("stranger"));
     for name in names(headers) {
-        for value in header_values::texts(headers, name) {
+        for value in values::texts(headers, name) {
             for part in [name.as_str(), "=", value, "\n"] {
                 text.push_str(part);
             }
         }
     }
     let longest = config::HELLO_MAX_DELAY.read(context.host);
-    let wait = Duration::from_millis(context.host.random() % (longest.as_millis() as u64 + 1));
-    Ok(Answer::text(StatusCode::OK, text).after(wait))
+    let delay = Duration::from_millis(context.host.random() % (longest.as_millis() as u64 + 1));
+    Ok(Outcome::text(StatusCode::OK, text).after(delay))
 }
 
-/// The parameter `user` of a query (`application/x-www-form-urlencoded`); `None` if it is absent or empty. Others are ignored.
-fn user(query: &str) -> Result<Option<String>, String> {
+/// The parameter `user` of a query (`application/x-www-form-urlencoded`), or `None` if it is absent or empty. Other parameters
+/// are ignored.
+fn user(query: &str) -> std::result::Result<Option<String>, String> {
     if query.len() > QUERY_LIMIT {
-        return Err(format!("the query has {} bytes; accepted are {QUERY_LIMIT}", query.len()));
+        return Err(format!("invalid query: expected at most {QUERY_LIMIT} bytes, got {}", query.len()));
     }
     let mut user = None;
     for parameter in query.split('&') {
         let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
         let (name, value) = (decode(name)?, decode(value)?);
         if name == "user" && user.replace(value).is_some() {
-            return Err("the query has the parameter user more than once; accepted is one".to_owned());
+            return Err("invalid query: expected the parameter user once, such as user=ada".to_owned());
         }
     }
     match user {
         Some(user) if user.len() > USER_LIMIT => {
-            Err(format!("the parameter user has {} bytes; accepted are {USER_LIMIT}", user.len()))
+            Err(format!("invalid user: expected at most {USER_LIMIT} bytes, got {}", user.len()))
         }
         Some(user) if user.chars().any(char::is_control) => {
-            Err("the parameter user holds control characters; accepted is text without any".to_owned())
+            Err("invalid user: expected text without control characters, such as ada".to_owned())
         }
         user => Ok(user.filter(|user| !user.is_empty())),
     }
 }
 
-/// Undoes the encoding of a name or value: `+` is a space, `%` and two hexadecimal digits are a byte of UTF-8.
-fn decode(text: &str) -> Result<String, String> {
-    let malformed =
-        "the query is malformed; accepted is UTF-8, percent-encoded with two hexadecimal digits after each %";
+/// Decodes a name or a value: `+` is a space, `%` and two hexadecimal digits are a byte of UTF-8.
+///
+/// It is not the crate `form_urlencoded`, because that accepts malformed input (`%zz`, or bytes that are not UTF-8). Here such
+/// input is an error.
+fn decode(text: &str) -> std::result::Result<String, String> {
+    let malformed = "invalid query: expected UTF-8 with two hexadecimal digits after each %, such as user=Zo%C3%AB";
     let mut decoded = Vec::with_capacity(text.len());
     let mut bytes = text.bytes();
     while let Some(byte) = bytes.next() {
@@ -79,13 +83,13 @@ fn decode(text: &str) -> Result<String, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{TestHost, answer, get, received};
+    use crate::testing::{TestHost, get, send};
 
     #[test]
-    fn greets_and_lists_the_header_fields() {
+    fn greets_and_lists_the_headers() {
         let fields = [("X-B", "2"), ("x-a", "é = 1"), ("x-b", "3")];
-        let answer = answer("GET", "/hello?user=Ada", &fields);
-        assert_eq!((answer.status(), answer.body()), (200, "hello [Ada]\nx-a=é = 1\nx-b=2\nx-b=3\n"));
+        let response = send("GET", "/hello?user=Ada", &fields);
+        assert_eq!((response.status(), response.body()), (200, "hello [Ada]\nx-a=é = 1\nx-b=2\nx-b=3\n"));
     }
 
     #[test]
@@ -109,29 +113,30 @@ mod tests {
     }
 
     #[test]
-    fn a_malformed_query_is_refused() {
+    fn an_invalid_query_gets_400() {
         let cases = [
-            ("user=a&user=b", "more than once"),
-            ("user=a&us%65r=", "more than once"),
-            ("user=%", "malformed"),
-            ("user=%4", "malformed"),
-            ("user=%zz", "malformed"),
-            ("user=%+1", "malformed"),
-            ("user=%-1", "malformed"),
-            ("x=%", "malformed"),
-            ("user=%ff", "malformed"),
-            ("user=%C3", "malformed"),
-            ("user=%ed%a0%80", "malformed"),
-            ("user=%00", "control characters"),
-            ("user=a%0d%0aforged", "control characters"),
-            ("user=%1b[2J", "control characters"),
-            ("user=%c2%9b2J", "control characters"),
+            ("user=a&user=b", "query: expected the parameter user once, "),
+            ("user=a&us%65r=", "query: expected the parameter user once, "),
+            ("user=%", "query: expected UTF-8 with two hexadecimal digits "),
+            ("user=%4", "query: expected UTF-8 with two hexadecimal digits "),
+            ("user=%zz", "query: expected UTF-8 with two hexadecimal digits "),
+            ("user=%+1", "query: expected UTF-8 with two hexadecimal digits "),
+            ("user=%-1", "query: expected UTF-8 with two hexadecimal digits "),
+            ("x=%", "query: expected UTF-8 with two hexadecimal digits "),
+            ("user=%ff", "query: expected UTF-8 with two hexadecimal digits "),
+            ("user=%C3", "query: expected UTF-8 with two hexadecimal digits "),
+            ("user=%ed%a0%80", "query: expected UTF-8 with two hexadecimal digits "),
+            ("user=%00", "user: expected text without control characters, "),
+            ("user=a%0d%0aforged", "user: expected text without control characters, "),
+            ("user=%1b[2J", "user: expected text without control characters, "),
+            ("user=%c2%9b2J", "user: expected text without control characters, "),
         ];
-        for (query, complaint) in cases {
-            let answer = get(&format!("/hello?{query}"));
-            let detail = answer.detail(400);
-            assert!(detail.contains(complaint) && detail.contains("; accepted "), "{query}: {detail}");
-            assert!(answer.wait.is_zero());
+        for (query, expected) in cases {
+            let response = get(&format!("/hello?{query}"));
+            let detail = response.detail(400);
+            let is_right = detail.starts_with(&format!("invalid {expected}")) && detail.contains(", such as ");
+            assert!(is_right, "{query}: {detail}");
+            assert!(response.delay.is_zero());
         }
     }
 
@@ -143,19 +148,19 @@ mod tests {
         };
         assert_eq!(hello(&"a".repeat(256), 4096).status(), 200);
         assert_eq!(hello(&"%C3%AB".repeat(128), 4096).status(), 200);
-        assert_eq!(hello(&"a".repeat(257), 4096).detail(400), "the parameter user has 257 bytes; accepted are 256");
-        assert_eq!(hello("a", 4097).detail(400), "the query has 4097 bytes; accepted are 4096");
+        assert_eq!(hello(&"a".repeat(257), 4096).detail(400), "invalid user: expected at most 256 bytes, got 257");
+        assert_eq!(hello("a", 4097).detail(400), "invalid query: expected at most 4096 bytes, got 4097");
         assert_eq!(hello("a", 65_000).status(), 400);
     }
 
     #[test]
-    fn the_wait_is_random_up_to_the_longest_and_never_beyond() {
+    fn the_delay_is_random_and_at_most_the_longest() {
         let cases =
             [("2000", 0, 0), ("2000", 2000, 2000), ("2000", 2001, 0), ("0", u64::MAX, 0), ("10000", 10_000, 10_000)];
         for (longest, random, millis) in cases {
-            let host = TestHost::with(&[("hello_max_delay_ms", longest)]).drawing(random);
-            let (answer, _) = crate::respond(received("GET", "/hello", &[]), &host);
-            assert_eq!(answer.wait, Duration::from_millis(millis), "{longest} {random}");
+            let host = TestHost::with([("hello_max_delay_ms", longest)]).with_random(random);
+            let response = host.get("/hello");
+            assert_eq!(response.delay, Duration::from_millis(millis), "{longest} {random}");
         }
     }
 }

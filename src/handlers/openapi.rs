@@ -1,41 +1,49 @@
-//! `/openapi.json`: the routes for tools.
+//! `/openapi.json`: a description of the routes for tools.
 
-use crate::answer::Answer;
-use crate::problem::Problem;
-use crate::router::Context;
+use super::{Context, Result};
+use crate::response::Outcome;
 
-/// Written by hand; a test holds it to the router's table.
-const DOCUMENT: &str = include_str!("openapi.json");
+/// `openapi.json` without white space (see `build.rs`). A test compares it with the router's table.
+const DOCUMENT: &str = include_str!(concat!(env!("OUT_DIR"), "/openapi.json"));
 
-/// Answers with the OpenAPI 3.1 description of the routes.
-pub fn handle(_: &Context) -> Result<Answer, Problem> {
-    Ok(Answer::json(DOCUMENT))
+/// The OpenAPI 3.1 description of the routes.
+pub fn handle(_: &Context) -> Result {
+    Ok(Outcome::json(DOCUMENT))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::router::{Methods, ROUTES};
-    use crate::testing::{TestHost, received};
-    use serde_json::Value;
     use std::collections::{BTreeMap, BTreeSet};
 
-    /// The operations of a path item (OpenAPI 3.1 §4.8.9), which are all methods that it knows.
+    use serde_json::Value;
+
+    use super::*;
+    use crate::router::{Methods, ROUTES};
+    use crate::testing::{TestHost, get};
+
+    /// The operations of a path item (OpenAPI 3.1 §4.8.9): the methods that OpenAPI has.
     const OPERATIONS: [&str; 8] = ["get", "put", "post", "delete", "options", "head", "patch", "trace"];
 
     fn document() -> Value {
         serde_json::from_str(DOCUMENT).unwrap()
     }
 
-    /// The statuses that an operation describes.
+    /// The statuses in the description of an operation.
     fn statuses(operation: &Value) -> impl Iterator<Item = &str> {
         operation["responses"].as_object().into_iter().flat_map(|responses| responses.keys().map(String::as_str))
     }
 
     #[test]
     fn the_document_is_served() {
-        let answer = crate::testing::get("/openapi.json");
-        assert_eq!((answer.body(), answer.field("content-type")), (DOCUMENT, "application/json"));
+        let response = get("/openapi.json");
+        assert_eq!((response.body(), response.field("content-type")), (DOCUMENT, "application/json"));
+    }
+
+    #[test]
+    fn the_document_loses_only_white_space() {
+        let source: Value = serde_json::from_str(include_str!("openapi.json")).unwrap();
+        assert_eq!(document(), source);
+        assert_eq!(DOCUMENT.len(), source.to_string().len());
     }
 
     #[test]
@@ -71,20 +79,20 @@ mod tests {
     }
 
     #[test]
-    fn every_answer_that_is_an_error_is_described() {
-        let host = || TestHost::with(&[("log_level", "loud")]);
+    fn every_error_is_described() {
+        let host = TestHost::with([("log_level", "loud")]);
         for (path, target, status, detail) in [
             ("/readyz", "/readyz", "503", "log_level"),
             ("/hello", "/hello?user=%00", "400", "control characters"),
-            ("/delay/{seconds}", "/delay/x", "400", "no delay"),
-            ("/echo", "/echo", "405", "the method"),
+            ("/delay/{seconds}", "/delay/x", "400", "invalid delay"),
+            ("/echo", "/echo", "405", "invalid method"),
         ] {
             for method in ["GET", "HEAD"] {
                 let operation = &document()["paths"][path][method.to_lowercase()];
-                let (answer, _) = crate::respond(received(method, target, &[]), &host());
-                assert_eq!(answer.response.status().as_str(), status, "{method} {target}");
-                assert!(answer.error.unwrap().contains(detail), "{method} {target}");
-                // Where GET is not described at all, it is one of the other methods.
+                let outcome = host.send(method, target, &[]);
+                assert_eq!(outcome.response.status().as_str(), status, "{method} {target}");
+                assert!(outcome.error.unwrap().contains(detail), "{method} {target}");
+                // A method that the document does not have is not allowed.
                 let described =
                     operation.is_null() && method == "GET" || statuses(operation).any(|known| known == status);
                 assert!(described, "{method} {path} does not describe {status}");
@@ -105,7 +113,7 @@ mod tests {
     fn every_reference_has_a_target() {
         let document = document();
         let references: Vec<_> =
-            DOCUMENT.split("\"$ref\": \"#").skip(1).map(|rest| rest.split_once('"').unwrap().0).collect();
+            DOCUMENT.split("\"$ref\":\"#").skip(1).map(|rest| rest.split_once('"').unwrap().0).collect();
         assert!(references.len() > 20);
         for reference in references {
             assert!(document.pointer(reference).is_some(), "{reference}");
@@ -113,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn every_parameter_of_a_path_is_described() {
+    fn every_path_parameter_is_described() {
         for route in ROUTES.iter().filter(|route| route.path.contains('{')) {
             let name = route.path.split(['{', '}']).nth(1).unwrap();
             assert_eq!(document()["paths"][route.path]["parameters"][0]["name"], name);

@@ -1,13 +1,12 @@
 //! `/version`: which build this is, and where it runs.
 
-use crate::answer::Answer;
+use super::{Context, Result};
 use crate::config;
 use crate::json::Object;
-use crate::problem::Problem;
-use crate::router::Context;
+use crate::response::Outcome;
 
-/// Answers with the version that the deployment set, those of the crate and its source, and the pod and node.
-pub fn handle(context: &Context) -> Result<Answer, Problem> {
+/// The version that the deployment set, the crate's version, the commit, and the names of the pod and the node.
+pub fn handle(context: &Context) -> Result {
     let version = config::VERSION.read(context.host);
     let document = Object::default()
         .string("version", version.to_str().expect("a version is visible ASCII"))
@@ -15,18 +14,18 @@ pub fn handle(context: &Context) -> Result<Answer, Problem> {
         .string("git_commit", env!("HTTPSERVER_GIT_COMMIT"))
         .string("pod_name", &config::POD_NAME.read(context.host))
         .string("node_name", &config::NODE_NAME.read(context.host));
-    Ok(Answer::json(document.finish()))
+    Ok(Outcome::json(document.finish()))
 }
 
 #[cfg(test)]
 mod tests {
-    use crate::testing::{TestHost, received};
+    use crate::testing::TestHost;
     use serde_json::{Value, json};
 
     #[test]
-    fn tells_the_configured_version_the_build_and_the_place() {
-        let host = TestHost::with(&[("version", "v9"), ("pod_name", "pod-1"), ("node_name", "node-1")]);
-        let (answer, _) = crate::respond(received("GET", "/version", &[]), &host);
+    fn shows_the_version_the_build_the_pod_and_the_node() {
+        let host = TestHost::with([("version", "v9"), ("pod_name", "pod-1"), ("node_name", "node-1")]);
+        let response = host.get("/version");
         let expected = json!({
             "version": "v9",
             "crate_version": env!("CARGO_PKG_VERSION"),
@@ -34,7 +33,7 @@ mod tests {
             "pod_name": "pod-1",
             "node_name": "node-1",
         });
-        assert_eq!(serde_json::from_str::<Value>(answer.body()).unwrap(), expected);
-        assert_eq!((answer.field("content-type"), answer.field("version")), ("application/json", "v9"));
+        assert_eq!(serde_json::from_str::<Value>(response.body()).unwrap(), expected);
+        assert_eq!((response.field("content-type"), response.field("version")), ("application/json", "v9"));
     }
 }

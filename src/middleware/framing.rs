@@ -1,12 +1,12 @@
-//! How long a response's body is, and whether it is sent.
+//! Sets `content-length`; drops the body for HEAD.
 
-use crate::answer::Body;
 use http::header::CONTENT_LENGTH;
 use http::{Method, Response};
 
-/// States the length of a body that is known. The answer to HEAD has the header fields of the one to GET and nothing after
-/// them (RFC 9110 §9.3.2).
-pub fn frame(method: &Method, response: &mut Response<Body>) {
+use crate::response::Body;
+
+/// Sets the length of a text. The response to HEAD has the headers of the response to GET and no body (RFC 9110 §9.3.2).
+pub fn finish_body(method: &Method, response: &mut Response<Body>) {
     if let Body::Text(text) = response.body() {
         let length = text.len();
         response.headers_mut().insert(CONTENT_LENGTH, length.into());

@@ -1,12 +1,14 @@
-//! The header field that says which version answers: what tells a new rollout from the old one.
+//! The response header `version`. It shows which version of a deployment sent the response, for example during a rollout.
 
-use crate::{Host, config};
 use http::{HeaderMap, HeaderName};
 
-/// Not a standard field; clients of the server know it by this name.
+use crate::config;
+use crate::host::Host;
+
+/// No standard defines this header. Clients of the server know it by this name.
 pub const NAME: HeaderName = HeaderName::from_static("version");
 
-/// Puts the configured version on a response.
-pub fn stamp(headers: &mut HeaderMap, host: &dyn Host) {
+/// Sets the header to the value of the variable `version`.
+pub fn set_header(headers: &mut HeaderMap, host: &dyn Host) {
     headers.insert(NAME, config::VERSION.read(host));
 }

@@ -5,15 +5,18 @@ use std::fs;
 
 use crate::tables::{routes, variables};
 
+/// The contract.
+const TABLE: &str = "tests/contract/contract.toml";
+
 fn cases() -> Vec<toml::Value> {
-    let table: toml::Table = fs::read_to_string("tests/contract.toml").expect("the contract").parse().expect("TOML");
+    let table: toml::Table = fs::read_to_string(TABLE).expect("the contract").parse().expect("TOML");
     table["case"].as_array().expect("an array of cases").clone()
 }
 
 /// The case whose name begins like that.
 fn case(name: &str) -> toml::Value {
     let found = cases().into_iter().find(|case| case["name"].as_str().is_some_and(|it| it.starts_with(name)));
-    found.unwrap_or_else(|| panic!("tests/contract.toml has no case {name:?}"))
+    found.unwrap_or_else(|| panic!("{TABLE} has no case {name:?}"))
 }
 
 fn keys(table: &toml::Value) -> BTreeSet<String> {
@@ -21,7 +24,7 @@ fn keys(table: &toml::Value) -> BTreeSet<String> {
 }
 
 #[test]
-fn every_route_is_asked() {
+fn every_route_has_a_case_of_the_contract() {
     let targets = cases();
     let targets: Vec<_> = targets.iter().filter_map(|case| case["request"].as_str()?.split(' ').nth(1)).collect();
     let is_for = |target: &&str, path: &str| match path.split_once('{') {
@@ -30,17 +33,17 @@ fn every_route_is_asked() {
     };
     let silent: Vec<_> =
         routes().into_keys().filter(|path| !targets.iter().any(|target| is_for(target, path))).collect();
-    assert!(silent.is_empty(), "no case of tests/contract.toml asks {silent:?}");
+    assert!(silent.is_empty(), "no case of {TABLE} asks {silent:?}");
 }
 
 #[test]
-fn the_description_is_expected_to_have_every_route() {
+fn the_contract_expects_every_route_in_the_description() {
     let told = keys(&case("the description tells the routes")["expect"]["json"]["paths"]);
     assert_eq!(told, routes().into_keys().collect());
 }
 
 #[test]
-fn every_variable_is_bad_once() {
+fn the_contract_has_a_bad_value_of_every_variable() {
     let bad = keys(&case("readiness names every bad variable")["variables"]);
     assert_eq!(bad, variables().into_keys().collect());
 }

@@ -52,7 +52,7 @@ fn every_relative_link_has_a_target() {
 }
 
 #[test]
-fn every_path_that_is_named_is_there() {
+fn every_named_path_exists() {
     let folders = folders();
     let mut missing = Vec::new();
     for document in document::all() {

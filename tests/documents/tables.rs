@@ -16,7 +16,7 @@ const README_LINES: usize = 120;
 /// The operations of OpenAPI; a path that has all of them takes any method.
 const OPERATIONS: [&str; 8] = ["delete", "get", "head", "options", "patch", "post", "put", "trace"];
 
-/// Path and methods of each route, as `/openapi.json` has them; that it has the router's is tested beside it.
+/// Path and methods of each route, as `/openapi.json` has them; its own unit test compares it with the router.
 pub fn routes() -> BTreeMap<String, BTreeSet<String>> {
     let text = fs::read_to_string("src/handlers/openapi.json").expect("the description of the routes");
     let document: Value = serde_json::from_str(&text).expect("JSON");
@@ -32,7 +32,7 @@ pub fn routes() -> BTreeMap<String, BTreeSet<String>> {
     paths.iter().map(|(path, item)| (path.clone(), methods(item))).collect()
 }
 
-/// Name and default of each variable, as `spin.toml` has them; that `src/config.rs` has the same is tested beside it.
+/// Name and default of each variable, as `spin.toml` has them; a unit test of `src/config.rs` compares the two.
 pub fn variables() -> BTreeMap<String, String> {
     let text = fs::read_to_string(artifacts::manifest()).expect("the repository has a spin.toml");
     let manifest: toml::Table = text.parse().expect("the repository's spin.toml is valid");
@@ -98,7 +98,7 @@ fn the_runtimes_page_has_its_flags() {
     let flags: BTreeMap<_, _> = flags.map(|(name, line)| (name, (rest("env", line), rest("default", line)))).collect();
     let row = |row: &Vec<String>| {
         let name = row[0].split(',').next().unwrap_or_default().to_owned();
-        // It is no variable of clap's: its name depends on the application's variable.
+        // clap does not know this variable: its name depends on the application's variable.
         let environment = if name == "--variable" { String::new() } else { row[1].clone() };
         (name, (environment, row[2].clone()))
     };

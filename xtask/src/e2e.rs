@@ -39,9 +39,7 @@ pub fn run(runner: &mut Runner, arguments: &Arguments) -> Result<()> {
     let mut image = workspace::command(image_tool);
     runner.run("making the image", "", image.args(["--name", IMAGE, "--output"]).arg(&archive))?;
     let shim = shim::build(runner)?;
-    let mut tests = workspace::native_cargo("test", workspace::NATIVE);
-    tests.args(["--test", "e2e", "--test", "contract"]);
-    runner.run("building the end-to-end tests", "", tests.arg("--no-run"))?;
+    let program = build::native(runner, workspace::END_TO_END)?;
     let stable = Toolchain::find(runner, Flavour::Stable)?;
     let mut named = test::tools(runner)?;
     named.push(("HTTPSERVER_COMPONENT".to_owned(), component));
@@ -54,16 +52,16 @@ pub fn run(runner: &mut Runner, arguments: &Arguments) -> Result<()> {
     named.push(("HTTPSERVER_IMAGE_ARCHIVE".to_owned(), archive));
     cluster::build_tools(runner)?;
 
-    let mut cargo = workspace::native_cargo("test", workspace::NATIVE);
-    cargo.args(["--test", "e2e"]).envs(named);
+    let mut tests = workspace::command(program);
+    tests.envs(named);
     for (name, wanted) in [("HTTPSERVER_E2E_LONG", arguments.long), ("HTTPSERVER_E2E_KEEP", arguments.keep)] {
         if wanted {
-            cargo.env(name, "1");
+            tests.env(name, "1");
         }
     }
-    cargo.arg("--").args(&arguments.arguments);
+    tests.args(&arguments.arguments);
     let mut summary = Summary::default();
-    let outcome = runner.run_streaming("end to end", &mut cargo, |line| summary.add(line));
+    let outcome = runner.run_streaming("end to end", &mut tests, |line| summary.add(line));
     test::report(runner, &summary);
     outcome
 }

@@ -20,10 +20,6 @@ pub fn run(runner: &mut Runner) -> Result<()> {
         cargo.arg("--no-deps").env("RUSTDOCFLAGS", "-Dwarnings");
         runner.run(&format!("documentation: {what}"), "", &mut cargo)?;
     }
-    let mut cargo = workspace::native_cargo("clippy", workspace::NATIVE);
-    // `--all-targets` leaves out what `cargo test` runs by name only.
-    cargo.args(["--test", "e2e", "--", "-Dwarnings"]);
-    runner.run("clippy: the end-to-end tests", "", &mut cargo)?;
     wasm(runner)?;
     dependencies(runner)
 }

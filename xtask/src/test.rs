@@ -12,7 +12,7 @@ use xtask_runner::{Runner, apt, seconds};
 
 use crate::toolchain::{Flavour, Toolchain};
 use crate::tools::TEST_TOOLS;
-use crate::{build, shim, workspace};
+use crate::{build, workspace};
 pub use summary::Summary;
 
 /// Runs all tests on every host there is; `arguments` are for the test binaries.
@@ -25,8 +25,6 @@ pub fn run(runner: &mut Runner, arguments: &[OsString]) -> Result<()> {
         ("HTTPSERVER_COMPONENT_STABLE", build::component_for_tests(runner, &stable, Flavour::Stable)?),
         ("HTTPSERVER_GUEST", build::test_guest(runner, &stable)?),
         ("HTTPSERVER_BIN", programs.program("httpserver")),
-        ("HTTPSERVER_SHIM", programs.program(shim::BINARY)),
-        ("HTTPSERVER_IMAGE_TOOL", build::native(runner, workspace::IMAGE_TOOL)?),
     ];
     let tools = tools(runner)?;
     let selections = || {
@@ -80,9 +78,9 @@ pub fn tools(runner: &mut Runner) -> Result<Vec<(String, PathBuf)>> {
 /// Runs the contract table against the server at `url`, and nothing else; needs no component.
 pub fn against(runner: &mut Runner, url: &str, arguments: &[OsString]) -> Result<()> {
     let mut summary = Summary::default();
-    let mut cargo = workspace::native_cargo("test", workspace::NATIVE);
-    cargo.args(["--test", "contract"]).env("HTTPSERVER_URL", url).arg("--").args(arguments);
-    let result = runner.run_streaming(&format!("contract on {url}"), &mut cargo, |line| summary.add(line));
+    let mut contract = workspace::command(build::native(runner, workspace::CONTRACT)?);
+    contract.env("HTTPSERVER_URL", url).args(arguments);
+    let result = runner.run_streaming(&format!("contract on {url}"), &mut contract, |line| summary.add(line));
     report(runner, &summary);
     result
 }

@@ -42,6 +42,12 @@ pub const CLUSTER: &str = "test-cluster";
 /// The package and program with the cases of the virtual machine.
 pub const CASES: &str = "test-vm";
 
+/// The package and program that runs the contract against a server that runs already.
+pub const CONTRACT: &str = "test-contract";
+
+/// The package and program with the end-to-end tests.
+pub const END_TO_END: &str = "test-e2e";
+
 /// The package and program that runs the virtual machine.
 pub const MACHINE: &str = "test-vm-machine";
 
@@ -55,7 +61,8 @@ pub const NATIVE: &[&str] = &[
     IMAGE_TOOL,
     INSTALLER,
     CLUSTER,
-    "test-e2e",
+    CONTRACT,
+    END_TO_END,
     "test-hostile",
     "test-manifests",
     "test-support",

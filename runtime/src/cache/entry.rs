@@ -1,15 +1,15 @@
-//! One entry of a cache, opened where the cache is, used where it is out of reach: in a container, say.
+//! An entry of a cache. It is opened by a process that reaches the cache, and may be used by another one that does not: a container.
 
 use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd};
 
-use anyhow::{Result, ensure};
-use wasmtime::Engine;
+use anyhow::{Result, anyhow, ensure};
 use wasmtime::component::Component;
 
-use super::{compile, deserialize, key, read_whole};
+use super::{key, read_whole};
+use crate::engine::Engine;
 
-/// An opened entry, with the name of the component and of the engine that it is for.
+/// An open entry, with the name of the component and the engine that it is for.
 #[derive(Debug)]
 pub struct Entry {
     name: String,
@@ -21,7 +21,7 @@ impl Entry {
         Self { name, file }
     }
 
-    /// Takes the entry apart, to pass its file on to another process.
+    /// Takes the entry apart, to pass its file to another process.
     #[must_use]
     pub fn into_parts(self) -> (String, File) {
         (self.name, self.file)
@@ -30,25 +30,23 @@ impl Entry {
     /// Puts an entry together again.
     ///
     /// # Safety
-    /// The code in `file` will run unchecked: both must come from [`Self::into_parts`], on a way where nobody can change them.
+    /// The code in `file` runs unchecked. Both parts must come from [`Self::into_parts`], by a way on which nobody can change them.
     #[must_use]
     pub unsafe fn from_parts(name: String, file: File) -> Self {
         Self { name, file }
     }
 
-    /// The component `wasm` for `engine`: from this entry if it is the right one, else compiled.
-    pub(super) fn load(&self, engine: &Engine, wasm: &[u8]) -> Result<Component> {
-        self.read(engine, wasm).or_else(|error| {
-            eprintln!("httpserver: compiling, not using the node's cache: {error:#}");
-            compile(engine, wasm)
-        })
-    }
-
-    fn read(&self, engine: &Engine, wasm: &[u8]) -> Result<Component> {
-        ensure!(self.name == key(engine, wasm), "its entry is for another component");
+    /// The component `wasm` for `engine`.
+    ///
+    /// # Errors
+    /// The entry is for another component or another engine, or it is not whole.
+    pub(crate) fn component(&self, engine: &Engine, wasm: &[u8]) -> Result<Component> {
+        ensure!(self.name == key(engine, wasm), "it is for another component");
         let code = read_whole(&self.file)?;
-        // SAFETY: the file was opened by `open_trusted`, here or, says `from_parts`, in another process.
-        unsafe { deserialize(engine, &code) }
+        // SAFETY: `Cache::open_trusted` opened the file, in this process or, as `from_parts` demands, in another one. So the file and
+        // its folder belong to this user, and no other user may write to them. `read_whole` has checked that the code is whole, and
+        // the name says that this engine made it.
+        unsafe { Component::deserialize(engine, code) }.map_err(|error| anyhow!("{error:#}"))
     }
 }
 

@@ -6,28 +6,28 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
-use tokio::time::{Instant, Sleep, sleep, timeout};
+use tokio::time::{self, Instant, Sleep, sleep};
 use tokio_util::task::TaskTracker;
 use wasmtime_wasi_http::p2::body::HyperOutgoingBody;
 
 use super::Run;
 use crate::log;
 
-/// Polls the guest whenever the client can take more; what the guest does after its last byte (its log line, say) goes on without it.
+/// Polls the guest whenever the client can take more. What the guest does after its last byte, such as its log line, goes on without it.
 pub(crate) struct GuestBody {
     body: HyperOutgoingBody,
     rest: Option<Rest>,
 }
 
-/// The rest of a run, and how long it may go without giving a byte.
+/// The rest of a run, and the time limit for the next byte.
 struct Rest {
     run: Run,
-    patience: Duration,
+    timeout: Duration,
     stalled: Pin<Box<Sleep>>,
     tasks: TaskTracker,
 }
 
-/// Why a response ends short.
+/// The error of a response that is not whole.
 #[derive(Debug)]
 pub(crate) struct Aborted;
 
@@ -40,9 +40,9 @@ impl std::fmt::Display for Aborted {
 impl std::error::Error for Aborted {}
 
 impl GuestBody {
-    /// `run` is what is left of the guest's run, if it did not end with its response.
-    pub(super) fn new(body: HyperOutgoingBody, run: Option<Run>, patience: Duration, tasks: TaskTracker) -> Self {
-        let rest = run.map(|run| Rest { run, patience, stalled: Box::pin(sleep(patience)), tasks });
+    /// `run` is the rest of the guest's run, if it did not end with the response.
+    pub(super) fn new(body: HyperOutgoingBody, run: Option<Run>, timeout: Duration, tasks: TaskTracker) -> Self {
+        let rest = run.map(|run| Rest { run, timeout, stalled: Box::pin(sleep(timeout)), tasks });
         Self { body, rest }
     }
 }
@@ -65,14 +65,14 @@ impl Body for GuestBody {
         match Pin::new(&mut this.body).poll_frame(context) {
             Poll::Ready(frame) => {
                 if let Some(rest) = &mut this.rest {
-                    rest.stalled.as_mut().reset(Instant::now() + rest.patience);
+                    rest.stalled.as_mut().reset(Instant::now() + rest.timeout);
                 }
                 Poll::Ready(frame.map(|frame| frame.map_err(|_| Aborted)))
             }
             Poll::Pending => {
                 let Some(rest) = &mut this.rest else { return Poll::Pending };
                 ready!(rest.stalled.as_mut().poll(context));
-                log::guest_failed_after_head(&format!("it gave no byte for {:?}", rest.patience));
+                log::guest_failed_after_head(&format!("it gave no byte within {:?}", rest.timeout));
                 this.rest = None;
                 Poll::Ready(Some(Err(Aborted)))
             }
@@ -89,15 +89,15 @@ impl Body for GuestBody {
 }
 
 impl Drop for GuestBody {
-    /// The client has all it gets; the guest finds its streams closed and may finish.
+    /// The client gets no more. The guest finds its streams closed, and may run to its end.
     fn drop(&mut self) {
-        if let Some(Rest { run, patience, tasks, .. }) = self.rest.take() {
+        if let Some(Rest { run, timeout, tasks, .. }) = self.rest.take() {
             tasks.spawn(async move {
-                match timeout(patience, run).await {
+                match time::timeout(timeout, run).await {
                     Ok(Ok(())) => {}
                     Ok(Err(reason)) => log::guest_failed_after_head(&reason),
                     Err(_) => {
-                        log::guest_failed_after_head(&format!("it did not end within {patience:?} of its response"))
+                        log::guest_failed_after_head(&format!("it did not end within {timeout:?} of its response"))
                     }
                 }
             });

@@ -1,4 +1,4 @@
-//! What one instance has of its own, and how its end is put in words.
+//! The host's state of one instance, and the messages for its failures.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpCtx, WasiHttpC
 
 use crate::variables::Variables;
 
-/// The host's side of one instance.
+/// The host's state of one instance.
 pub(crate) struct State {
     pub(crate) variables: Arc<Variables>,
     memory: Memory,
@@ -21,7 +21,7 @@ pub(crate) struct State {
 }
 
 impl State {
-    /// A guest with the process's stdout and stderr, and no other part of the host.
+    /// The guest gets the process's stdout and stderr, and nothing else of the system.
     pub(crate) fn new(variables: Arc<Variables>, memory: usize) -> Self {
         Self {
             variables,
@@ -65,7 +65,7 @@ impl WasiHttpView for State {
     }
 }
 
-/// The limit of an instance's linear memory, bytes, and what it was refused.
+/// The limit of an instance's linear memory, bytes, and the size that was refused.
 struct Memory {
     limit: usize,
     refused: Option<usize>,

@@ -32,7 +32,7 @@ watch = ["src/**"]
 "#;
 
 fn error(text: &str) -> String {
-    Manifest::parse(text, Path::new("")).unwrap_err().at(Path::new("spin.toml"), text).to_string()
+    Manifest::parse(text, Path::new("")).unwrap_err().in_file(Path::new("spin.toml"), text).to_string()
 }
 
 fn error_with(from: &str, to: &str) -> String {
@@ -41,7 +41,7 @@ fn error_with(from: &str, to: &str) -> String {
 }
 
 #[test]
-fn a_manifest_is_read_whole() {
+fn every_part_of_a_manifest_is_read() {
     let manifest = Manifest::parse(WHOLE, Path::new("folder")).map_err(|problem| problem.message).unwrap();
     assert_eq!(
         (manifest.name.as_str(), manifest.version.as_str(), manifest.component.as_str()),
@@ -55,7 +55,7 @@ fn a_manifest_is_read_whole() {
 }
 
 #[test]
-fn bad_toml_is_placed_by_line_and_column() {
+fn an_error_of_toml_has_line_and_column() {
     assert!(
         error("spin_manifest_version = 2\nname = \n").starts_with("spin.toml:2:8: "),
         "{}",
@@ -64,7 +64,7 @@ fn bad_toml_is_placed_by_line_and_column() {
 }
 
 #[test]
-fn what_only_spin_has_is_refused_by_line() {
+fn what_only_spin_has_is_refused_with_its_line() {
     for (from, to, place, found) in [
         ("allowed_outbound_hosts = []", "files = []", "spin.toml:20:1", "unknown field `files`"),
         ("allowed_outbound_hosts = []", "key_value_stores = [\"default\"]", "spin.toml:20:1", "`key_value_stores`"),
@@ -72,16 +72,16 @@ fn what_only_spin_has_is_refused_by_line() {
             "allowed_outbound_hosts = []",
             "allowed_outbound_hosts = [\"https://a.b\"]",
             "spin.toml:20:27",
-            "`https://a.b`",
+            "invalid outbound host \"https://a.b\": expected none; ",
         ),
         (
             "source = \"app.wasm\"",
             "source = \"app.wasm\"\n[component.b]\nsource = \"b\"",
             "spin.toml:20:12",
-            "component `b`",
+            "invalid component \"b\": expected only the trigger's, \"app\"; ",
         ),
         ("[[trigger.http]]", "[[trigger.redis]]\n[[trigger.http]]", "spin.toml:14:11", "unknown field `redis`"),
-        ("\"/...\"", "\"/api\"", "spin.toml:15:9", "route `/api`"),
+        ("\"/...\"", "\"/api\"", "spin.toml:15:9", "invalid route \"/api\": expected \"/...\"; "),
     ] {
         let error = error_with(from, to);
         assert!(error.starts_with(place) && error.contains(found) && error.contains("spin up"), "{to}: {error}");
@@ -89,11 +89,16 @@ fn what_only_spin_has_is_refused_by_line() {
 }
 
 #[test]
-fn a_manifest_that_no_spin_accepts_is_refused_by_line() {
+fn a_manifest_that_spin_does_not_accept_is_refused_with_its_line() {
     for (from, to, place, found) in [
-        ("spin_manifest_version = 2", "spin_manifest_version = 1", "spin.toml:2:25", "expected 2"),
-        ("component = \"app\"", "component = \"other\"", "spin.toml:18:12", "`other`"),
-        ("token =", "Token =", "spin.toml:12:1", "`Token` is no name of a variable"),
+        (
+            "spin_manifest_version = 2",
+            "spin_manifest_version = 1",
+            "spin.toml:2:25",
+            "invalid spin_manifest_version \"1\": expected 2",
+        ),
+        ("component = \"app\"", "component = \"other\"", "spin.toml:18:12", "expected only the trigger's, \"other\"; "),
+        ("token =", "Token =", "spin.toml:12:1", "invalid name of a variable \"Token\": expected a lower-case letter"),
     ] {
         let error = error_with(from, to);
         assert!(error.starts_with(place) && error.contains(found), "{to}: {error}");

@@ -1,4 +1,4 @@
-//! A request's body that does not wait for ever for its client.
+//! A request's body with a time limit for its client.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -12,20 +12,20 @@ use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep, sleep};
 use wasmtime_wasi_http::Error;
 
-/// Breaks off where the client sends nothing for too long while the guest waits for it.
+/// Ends with an error if the guest waits for the client and the client sends nothing for too long.
 pub(super) struct TimedBody {
     body: Incoming,
-    patience: Duration,
-    /// Made only once a guest has to wait: most requests have no body.
-    late: Option<Pin<Box<Sleep>>>,
+    timeout: Duration,
+    /// Made when a guest has to wait for the first time: most requests have no body.
+    deadline: Option<Pin<Box<Sleep>>>,
     waiting: bool,
     too_slow: Arc<AtomicBool>,
 }
 
 impl TimedBody {
-    /// Sets `too_slow` when it breaks off.
-    pub(super) fn new(body: Incoming, patience: Duration, too_slow: Arc<AtomicBool>) -> Self {
-        Self { body, patience, late: None, waiting: false, too_slow }
+    /// Sets `too_slow` when the client takes longer than `timeout`.
+    pub(super) fn new(body: Incoming, timeout: Duration, too_slow: Arc<AtomicBool>) -> Self {
+        Self { body, timeout, deadline: None, waiting: false, too_slow }
     }
 }
 
@@ -39,12 +39,12 @@ impl Body for TimedBody {
             this.waiting = false;
             return Poll::Ready(frame.map(|frame| frame.map_err(Error::from)));
         }
-        let late = this.late.get_or_insert_with(|| Box::pin(sleep(this.patience)));
+        let deadline = this.deadline.get_or_insert_with(|| Box::pin(sleep(this.timeout)));
         if !this.waiting {
             this.waiting = true;
-            late.as_mut().reset(Instant::now() + this.patience);
+            deadline.as_mut().reset(Instant::now() + this.timeout);
         }
-        ready!(late.as_mut().poll(context));
+        ready!(deadline.as_mut().poll(context));
         this.too_slow.store(true, Ordering::Relaxed);
         Poll::Ready(Some(Err(Error::ConnectionReadTimeout)))
     }

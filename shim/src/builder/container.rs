@@ -93,7 +93,8 @@ impl Container {
     pub fn kill(&self, signal: u32, all: bool) -> Result<()> {
         let kill = |(signal, all): (u32, bool)| {
             with(|container| {
-                let signal = Signal::try_from(signal.cast_signed()).with_context(|| format!("no signal {signal}"))?;
+                let signal = Signal::try_from(signal.cast_signed())
+                    .with_context(|| format!("invalid signal \"{signal}\": expected a number of Linux, such as 15"))?;
                 Ok(container.kill(signal, all)?)
             })
         };
@@ -147,7 +148,7 @@ fn open(path: &str) -> Result<Option<File>> {
         return Ok(None);
     }
     let opened = OpenOptions::new().read(true).write(true).open(path);
-    opened.map(Some).with_context(|| format!("cannot open the container's `{path}`, expected a named pipe"))
+    opened.map(Some).with_context(|| format!("cannot open the container's `{path}`: expected a named pipe"))
 }
 
 fn with<T>(act: impl FnOnce(&mut LibContainer) -> Result<T>) -> Reply<T> {

@@ -4,11 +4,12 @@
 //! Best effort. Where this fails, the container compiles for itself, and reports what is wrong in its own log.
 
 use std::fs::File;
-use std::num::NonZeroU32;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use httpserver_runtime::cache::{Cache, Entry};
+use httpserver_runtime::engine;
 use httpserver_runtime::manifest::Manifest;
 use httpserver_runtime::options::Limits;
 use oci_spec::runtime::Spec;
@@ -55,7 +56,7 @@ pub fn compiled(image: &ImageRoot, root: &Path, spec: &Spec) -> Option<Compiled>
         return None;
     }
     let prepared = environment::limits(&Environment::from_spec(spec)).and_then(|Limits { instances, memory }| {
-        let prepare = |(root, instances, memory): (PathBuf, NonZeroU32, usize)| {
+        let prepare = |(root, instances, memory): (PathBuf, NonZeroU32, NonZeroUsize)| {
             to_reply(prepare(&root, &Limits { instances, memory }))
         };
         // The compiler takes memory and starts threads. Both go with a process of its own.
@@ -70,8 +71,8 @@ fn prepare(root: &Path, limits: &Limits) -> Result<Compiled> {
         image.read(path, largest)?.with_context(|| format!("`{}` is not in the image", path.display()))
     };
     let text = String::from_utf8(read(Path::new(MANIFEST), LARGEST_MANIFEST)?)?;
-    let manifest = Manifest::of_text(&text, Path::new(MANIFEST))?;
+    let manifest = Manifest::from_text(&text, Path::new(MANIFEST))?;
     let wasm = read(&manifest.source, LARGEST)?;
-    let (name, file) = Cache::at(CACHE.into()).open(&wasm, limits, CACHED)?.into_parts();
+    let (name, file) = Cache::in_dir(CACHE.into()).entry(&engine::new(limits)?, &wasm, CACHED)?.into_parts();
     Ok(Compiled { name, file: WireFd::new(file) })
 }

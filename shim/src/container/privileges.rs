@@ -47,7 +47,8 @@ fn set(list: Option<&Capabilities>) -> Result<CapabilitySet> {
     let mut set = CapabilitySet::empty();
     for capability in list.into_iter().flatten() {
         let name = capability.to_string();
-        set |= CapabilitySet::from_name(&name).with_context(|| format!("no capability CAP_{name}"))?;
+        set |= CapabilitySet::from_name(&name)
+            .with_context(|| format!("invalid capability \"CAP_{name}\": expected one of Linux, such as CAP_CHOWN"))?;
     }
     Ok(set)
 }

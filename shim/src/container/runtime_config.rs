@@ -27,7 +27,9 @@ pub fn check(path: &Path) -> Result<()> {
     }
     let text = std::fs::read_to_string(path).with_context(|| format!("cannot read `{shown}`"))?;
     let parsed: Result<RuntimeConfig, _> = toml::from_str(&text);
-    parsed.map(drop).map_err(|error| anyhow!("`{shown}`: {}; this shim knows `state_dir`", error.message()))
+    parsed
+        .map(drop)
+        .map_err(|error| anyhow!("invalid file \"{shown}\": expected only the key `state_dir`: {}", error.message()))
 }
 
 #[cfg(test)]
@@ -46,7 +48,10 @@ mod tests {
         check_text("state_dir = \"\"").unwrap();
         check(Path::new("/no/such/runtime-config.toml")).unwrap();
         let error = check_text("[key_value_store.default]\ntype = \"redis\"").unwrap_err().to_string();
-        assert!(error.contains("unknown field `key_value_store`") && error.contains("knows `state_dir`"), "{error}");
+        assert!(
+            error.contains("unknown field `key_value_store`") && error.contains("expected only the key `state_dir`"),
+            "{error}"
+        );
         check_text("state_dir = ").unwrap_err();
     }
 }

@@ -1,15 +1,14 @@
 //! The Spin application of the image, served from inside its container.
 
-use std::collections::BTreeMap;
 use std::os::fd::{AsFd, AsRawFd};
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
-use httpserver_runtime::cache::{Code, Entry};
+use httpserver_runtime::cache::Entry;
 use httpserver_runtime::manifest::Manifest;
 use httpserver_runtime::server::Server;
-use httpserver_runtime::shutdown;
 use httpserver_runtime::variables::{Sources, Variables};
+use httpserver_runtime::{engine, guest, shutdown};
 use oci_spec::runtime::Spec;
 
 use crate::container::{exit, runtime_config};
@@ -33,8 +32,8 @@ pub fn run(spec: &Spec, code: Option<Entry>) -> Result<()> {
     let manifest_path = Path::new(MANIFEST);
     ensure!(
         regular_file::is_at(manifest_path)?,
-        "the image has no {MANIFEST}, and its entrypoint {} is no Linux program either; expected a Spin application: \
-         `COPY spin.toml` and the files that it names to / of the image",
+        "the image has no {MANIFEST}, and its entrypoint {} is not a Linux program; expected a Spin application: `COPY spin.toml` \
+         and the files that it names to / of the image",
         entrypoint(spec)
     );
     runtime_config::check(Path::new(RUNTIME_CONFIG))?;
@@ -45,12 +44,13 @@ pub fn run(spec: &Spec, code: Option<Entry>) -> Result<()> {
         manifest.component,
         manifest.source.display()
     );
-    let (environment, none) = (Environment::from_spec(spec), BTreeMap::new());
-    let sources = Sources { given: &none, environment: &|name| environment.get(name), dotenv: &none };
-    let variables = Variables::resolve(&manifest, &sources)?;
-    let server = Server::bind(&manifest, variables, &options, code.as_ref().map_or(Code::Compiler, Code::Entry))?;
+    let environment = Environment::from_spec(spec);
+    let variables = Variables::resolve(&manifest, &Sources::environment(&|name| environment.get(name)))?;
+    let wasm = manifest.read_component()?;
+    let guest = guest::load(&engine::new(&options.limits)?, &manifest, &wasm, code.as_ref(), variables, &options)?;
     // The last file of the node.
     drop(code);
+    let server = Server::bind(&options, guest)?;
     let address = server.address();
     shutdown::run_until_signal(server, || exit::line(&format!("serving {} on http://{address}", manifest.name)))
 }

@@ -72,7 +72,9 @@ mod tests {
         mknodat(CWD, image.path().join("etc/passwd"), FileType::Fifo, Mode::RUSR, 0).unwrap();
         let error = format!("{:#}", for_user(&ImageRoot::open(image.path()).unwrap(), 5).unwrap_err());
         assert!(
-            error.contains("set it in its environment") && error.contains("`/etc/passwd` in the image is a named pipe"),
+            error.contains("set it in its environment")
+                && error
+                    .contains("invalid file \"/etc/passwd\" in the image: expected a regular file, found a named pipe"),
             "{error}"
         );
     }

@@ -30,14 +30,20 @@ impl RuntimeOptions {
         let Some(sent) = sent else {
             return Ok(Self::default());
         };
-        ensure!(sent.type_url == TYPE, "the runtime's options have the type `{}`, expected `{TYPE}`", sent.type_url);
+        ensure!(
+            sent.type_url == TYPE,
+            "invalid type \"{}\" of the runtime's options: expected \"{TYPE}\"",
+            sent.type_url
+        );
         // No crate here has the message's type: to one without fields, all of them are unknown ones.
         let message = Empty::parse_from_bytes(&sent.value).context("the runtime's options cannot be read")?;
         let body = match message.special_fields.unknown_fields().get(CONFIG_BODY) {
             Some(UnknownValueRef::LengthDelimited(body)) => std::str::from_utf8(body)?,
             _ => "",
         };
-        toml::from_str(body).context("the runtime's options in containerd's configuration, expected `SystemdCgroup`")
+        toml::from_str(body).context(
+            "invalid options of the runtime in containerd's configuration: expected SystemdCgroup, true or false",
+        )
     }
 }
 

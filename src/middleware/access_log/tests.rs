@@ -1,8 +1,10 @@
-use super::*;
-use crate::config::tests::DEFAULTS;
-use crate::testing::{TestHost, received};
-use crate::{Answer, Body, respond};
 use serde_json::Value as Json;
+
+use super::*;
+use crate::config::tests::names;
+use crate::respond;
+use crate::response::Body;
+use crate::testing::{TestHost, request_head};
 
 const DONE: Completion = Completion {
     // 2026-11-23T12:34:56.789Z
@@ -12,20 +14,20 @@ const DONE: Completion = Completion {
     error: None,
 };
 
-const FIELDS: [(&str, &str); 3] =
+const HEADERS: [(&str, &str); 3] =
     [("user-agent", "curl/8.0"), ("x-forwarded-for", "1.2.3.4"), ("spin-client-addr", "10.0.0.9:4711")];
 
-fn log(host: &TestHost, target: &str, fields: &[(&str, &str)]) -> Option<String> {
-    let (_, log) = respond(received("GET", target, fields), host);
-    log.map(|log| log.line(&DONE))
+fn log(host: &TestHost, target: &str, headers: &[(&str, &str)]) -> Option<String> {
+    let (_, entry) = respond(request_head("GET", target, headers), host);
+    entry.map(|entry| entry.line(&DONE))
 }
 
-fn line(variables: &[(&'static str, &'static str)], target: &str, fields: &[(&str, &str)]) -> String {
-    log(&TestHost::with(variables), target, fields).unwrap()
+fn line(variables: &[(&str, &str)], target: &str, headers: &[(&str, &str)]) -> String {
+    log(&TestHost::with(variables.iter().copied()), target, headers).unwrap()
 }
 
-fn json(target: &str, fields: &[(&str, &str)]) -> Json {
-    serde_json::from_str(&line(&[], target, fields)).unwrap()
+fn json(target: &str, headers: &[(&str, &str)]) -> Json {
+    serde_json::from_str(&line(&[], target, headers)).unwrap()
 }
 
 #[test]
@@ -35,7 +37,7 @@ fn a_json_line_has_its_members_in_order() {
         r#""client":"1.2.3.4","peer":"10.0.0.9:4711","bytes":17,"duration_ms":1.234,"user_agent":"curl/8.0"}"#,
         "\n"
     );
-    assert_eq!(line(&[], "/a%20b?secret=1", &FIELDS), expected);
+    assert_eq!(line(&[], "/a%20b?secret=1", &HEADERS), expected);
 }
 
 #[test]
@@ -44,11 +46,11 @@ fn a_text_line_has_the_same_values() {
         "2026-11-23T12:34:56.789Z INFO GET /a%20b 200 ",
         "client=1.2.3.4 peer=10.0.0.9:4711 bytes=17 duration_ms=1.234 user_agent=curl/8.0\n"
     );
-    assert_eq!(line(&[("log_format", "text")], "/a%20b?secret=1", &FIELDS), expected);
+    assert_eq!(line(&[("log_format", "text")], "/a%20b?secret=1", &HEADERS), expected);
 }
 
 #[test]
-fn what_is_unknown_is_null_or_a_dash() {
+fn an_unknown_value_is_null_or_a_dash() {
     let entry = json("/", &[]);
     assert_eq!([&entry["client"], &entry["peer"], &entry["user_agent"], &entry["error"]], [&Json::Null; 4]);
     let text = line(&[("log_format", "text")], "/", &[]);
@@ -56,22 +58,22 @@ fn what_is_unknown_is_null_or_a_dash() {
 }
 
 #[test]
-fn an_error_is_the_detail_of_the_problem() {
-    let detail = r#""2x" is no delay; accepted is a decimal number of seconds from 0 to 10, such as 2 or 0.25"#;
+fn the_error_is_the_detail_of_the_problem() {
+    let detail = r#"invalid delay "2x": expected decimal seconds from 0 to 10, such as 2 or 0.25"#;
     assert_eq!(json("/delay/2x", &[])["error"], detail);
     let text = line(&[("log_format", "text")], "/delay/2x", &[]);
-    assert!(text.contains(r#" error="\"2x\" is no delay;"#), "{text}");
+    assert!(text.contains(r#" error="invalid delay \"2x\": expected"#), "{text}");
 }
 
 #[test]
-fn an_error_is_also_why_the_body_is_incomplete() {
-    let (_, log) = respond(received("POST", "/echo", &[]), &TestHost::default());
+fn the_error_says_why_the_body_is_incomplete() {
+    let (_, entry) = respond(request_head("POST", "/echo", &[]), &TestHost::default());
     let broken = Completion { error: Some("the client went away"), ..DONE };
-    let entry: Json = serde_json::from_str(&log.unwrap().line(&broken)).unwrap();
+    let entry: Json = serde_json::from_str(&entry.unwrap().line(&broken)).unwrap();
     assert_eq!((entry["status"].as_u64(), entry["error"].as_str()), (Some(200), broken.error));
 }
 
-/// What a client could try in a user agent or path, so that a line looks like two, or like another one.
+/// User agents that try to make a line look like two lines, or like another line.
 const FORGERIES: [&str; 8] = [
     "\",\"status\":500,\"x\":\"",
     "a status=500 \"b\"",
@@ -100,8 +102,8 @@ fn a_user_agent_cannot_forge_a_line() {
 }
 
 #[test]
-fn control_characters_of_any_origin_are_escaped_in_both_formats() {
-    // Hosts and the core refuse these in header fields; a variable of the application may hold them.
+fn control_characters_from_anywhere_are_escaped_in_both_formats() {
+    // Hosts and the core reject these characters in headers, but a variable may contain them.
     for format in ["json", "text"] {
         let bad = "x\r\n{\"level\":\"info\"}\u{1b}[2J\u{7f}\u{9b}2J";
         let line = line(&[("log_format", format), ("version", bad)], "/readyz", &[]);
@@ -111,48 +113,48 @@ fn control_characters_of_any_origin_are_escaped_in_both_formats() {
 }
 
 #[test]
-fn a_line_keeps_within_one_write_whatever_was_sent() {
+fn a_line_fits_into_one_write_for_every_request() {
     let agent = "\"".repeat(60_000);
     let method = "M".repeat(10_000);
     let target = format!("/status/{}", "\"".repeat(50_000));
     let peer = format!("[1111:2222:3333:4444:5555:6666:7777:8888]:{}1", "0".repeat(10_000));
-    let fields = [("user-agent", &*agent), ("spin-client-addr", &*peer)];
+    let headers = [("user-agent", &*agent), ("spin-client-addr", &*peer)];
     for format in ["json", "text"] {
-        let host = TestHost::with(&[("log_format", format)]);
-        let (_, log) = respond(received(&method, &target, &fields), &host);
+        let host = TestHost::with([("log_format", format)]);
+        let (_, entry) = respond(request_head(&method, &target, &headers), &host);
         let end = Completion { bytes: u64::MAX, duration: Duration::from_secs(1 << 33), ..DONE };
-        let line = log.unwrap().line(&end);
-        assert!(line.len() <= AccessLog::LINE_LIMIT, "{}", line.len());
+        let line = entry.unwrap().line(&end);
+        assert!(line.len() <= Entry::LINE_LIMIT, "{}", line.len());
         assert_eq!(line.matches('…').count(), 5, "method, path, peer, user agent, and the path in the error: {line}");
     }
 }
 
 #[test]
-fn every_bad_variable_still_fits_into_the_line() {
+fn a_line_has_room_for_every_bad_variable() {
     const WORST: &str = "\u{1b}\u{1b}\u{1b}\u{1b}\u{1b}\u{1b}\u{1b}\u{1b}\u{1b}\u{1b}\u{1b}\u{1b}\u{1b}";
-    let bad = DEFAULTS.map(|(name, _)| (name, WORST));
+    let bad: Vec<_> = names().map(|name| (name, WORST)).collect();
     let line = line(&bad, "/readyz", &[]);
     let entry: Json = serde_json::from_str(&line).unwrap();
-    assert!(line.len() <= AccessLog::LINE_LIMIT);
+    assert!(line.len() <= Entry::LINE_LIMIT);
     let error = entry["error"].as_str().unwrap();
-    assert!(bad.iter().all(|(name, _)| error.contains(name)) && error.ends_with("visible ASCII characters"), "{error}");
+    assert!(bad.iter().all(|(name, _)| error.contains(name)) && error.ends_with(", such as node-1"), "{error}");
 }
 
 #[test]
 fn durations_have_three_decimals_and_times_milliseconds() {
-    let (_, log) = respond(received("GET", "/", &[]), &TestHost::default());
-    let log = log.unwrap();
+    let (_, entry) = respond(request_head("GET", "/", &[]), &TestHost::default());
+    let entry = entry.unwrap();
     for (nanos, expected) in [(0, "0.000"), (999, "0.000"), (1_000, "0.001"), (10_045_000_000, "10045.000")] {
-        let line = log.line(&Completion { duration: Duration::from_nanos(nanos), ..DONE });
+        let line = entry.line(&Completion { duration: Duration::from_nanos(nanos), ..DONE });
         assert!(line.contains(&format!("\"duration_ms\":{expected},")), "{line}");
     }
-    let line = log.line(&Completion { time: Duration::from_nanos(999_999), ..DONE });
+    let line = entry.line(&Completion { time: Duration::from_nanos(999_999), ..DONE });
     assert!(line.starts_with(r#"{"time":"1970-01-01T00:00:00.000Z""#), "{line}");
 }
 
 #[test]
-fn the_level_follows_from_status_and_path() {
-    let answered = |path: &str, status| level(path, StatusCode::from_u16(status).unwrap());
+fn the_level_depends_on_status_and_path() {
+    let level_for = |path: &str, status| level(path, StatusCode::from_u16(status).unwrap());
     for (path, status, expected) in [
         ("/", 200, Level::Info),
         ("/", 404, Level::Info),
@@ -164,12 +166,12 @@ fn the_level_follows_from_status_and_path() {
         ("/healthz", 405, Level::Info),
         ("/healthz/", 200, Level::Info),
     ] {
-        assert_eq!(answered(path, status), expected, "{path} {status}");
+        assert_eq!(level_for(path, status), expected, "{path} {status}");
     }
 }
 
 #[test]
-fn the_log_level_shows_itself_and_what_matters_more() {
+fn the_log_level_includes_its_level_and_more_important_ones() {
     for (setting, shown) in [
         ("error", [true, false, false]),
         ("warn", [true, false, false]),
@@ -177,16 +179,16 @@ fn the_log_level_shows_itself_and_what_matters_more() {
         ("debug", [true, true, true]),
         ("loud", [true, true, false]),
     ] {
-        let host = TestHost::with(&[("log_level", setting)]);
+        let host = TestHost::with([("log_level", setting)]);
         let logged = ["/status/500", "/", "/healthz"].map(|path| log(&host, path, &[]).is_some());
         assert_eq!(logged, shown, "{setting}");
     }
 }
 
 #[test]
-fn a_line_that_is_not_shown_costs_one_variable() {
+fn an_excluded_entry_reads_one_variable() {
     let host = TestHost::default();
-    let answer = Answer::new(StatusCode::OK, "text/plain", Body::Empty);
-    assert!(open(received("GET", "/healthz", &FIELDS).request, &answer, &host).is_none());
-    assert_eq!(*host.asked.borrow(), ["log_level"]);
+    let outcome = Outcome::new(StatusCode::OK, "text/plain", Body::Empty);
+    assert!(Entry::new(request_head("GET", "/healthz", &HEADERS).request, &outcome, &host).is_none());
+    assert_eq!(*host.reads.borrow(), ["log_level"]);
 }

@@ -1,15 +1,12 @@
 //! Waiting, always with a deadline.
 
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
+use test_support::wait::{self, Patience};
 
-/// How long anything may take that has no reason to take long, on a machine that compiles beside it.
-pub const PATIENCE: Duration = Duration::from_secs(60);
-
-/// How often is asked: often enough not to be felt, seldom enough not to be the load.
-const INTERVAL: Duration = Duration::from_millis(50);
+/// How long to wait for a part of the cluster.
+pub const PATIENCE: Duration = Patience::DAEMON.limit;
 
 /// Asks until the answer is yes.
 ///
@@ -19,19 +16,10 @@ pub fn until(what: &str, patience: Duration, mut ask: impl FnMut() -> Result<boo
     find(what, patience, || Ok(ask()?.then_some(())))
 }
 
-/// Looks until there is something, and returns it.
+/// Asks until there is an answer, and returns it.
 ///
 /// # Errors
-/// What `look` fails with; or that `what` was not within `patience`.
-pub fn find<T>(what: &str, patience: Duration, mut look: impl FnMut() -> Result<Option<T>>) -> Result<T> {
-    let deadline = Instant::now() + patience;
-    loop {
-        if let Some(found) = look()? {
-            return Ok(found);
-        }
-        if Instant::now() >= deadline {
-            bail!("not within {} s: {what}", patience.as_secs());
-        }
-        thread::sleep(INTERVAL);
-    }
+/// What `ask` fails with; or that `what` was not within `patience`.
+pub fn find<T>(what: &str, patience: Duration, ask: impl FnMut() -> Result<Option<T>>) -> Result<T> {
+    wait::find(what, Patience { limit: patience, ..Patience::DAEMON }, ask)
 }

@@ -1,34 +1,28 @@
 //! The contract table through the Ingress, each of its cases on a server with the variables that it needs.
 
-use std::fs;
-use std::path::Path;
+use std::net::SocketAddr;
 
-use anyhow::{Context, Result, ensure};
-use serde_json::{Map, Value, json};
-use tempfile::NamedTempFile;
-use test_support::artifacts;
+use anyhow::{Result, ensure};
+use serde_json::{Value, json};
+use test_contract::{RemoteServer, Target, Variables};
 
-use crate::bed::{Bed, HOST, IMAGE, NAMESPACE, until};
 use crate::pod::Pod;
-
-const TABLE: &str = "tests/contract.toml";
+use crate::testbed::{HOSTNAME, IMAGE, NAMESPACE, Testbed, until};
 
 /// The label of everything that is made for the table; its value is the server's name.
 const LABEL: &str = "contract";
 
-/// The node whose Ingress is asked.
+/// The node through whose Ingress the requests go.
 const NODE: u8 = 2;
 
-/// What `tests/contract/host.rs` says of a case that nobody started a server for.
-const NO_SERVER: &str = "needs a server with the variables";
-
 /// The whole table: on the Deployment, and on a pod for each set of variables that the Deployment does not have.
-pub fn through_the_ingress(bed: &Bed) -> Result<String> {
-    let servers = servers()?;
-    let outcome = start(bed, &servers).and_then(|()| run(bed, &servers));
+pub fn through_the_ingress(testbed: &Testbed) -> Result<String> {
+    let named = |(number, variables)| Server { name: format!("{LABEL}-{number}"), variables };
+    let servers: Vec<_> = (1..).zip(test_contract::variable_sets()).map(named).collect();
+    let outcome = start(testbed, &servers).and_then(|()| run(testbed, &servers));
     // Also what was made before a failure.
     let selector = format!("--selector={LABEL}");
-    let deleted = bed.kubectl(&["delete", "ingresses,services,pods", &selector, "--now"]);
+    let deleted = testbed.kubectl(&["delete", "ingresses,services,pods", &selector, "--now"]);
     let result = outcome?;
     deleted?;
     Ok(result)
@@ -37,54 +31,33 @@ pub fn through_the_ingress(bed: &Bed) -> Result<String> {
 /// A server for cases that need the same variables.
 struct Server {
     name: String,
-    variables: Map<String, Value>,
+    variables: Variables,
 }
 
-/// One for each set of variables in the table.
-fn servers() -> Result<Vec<Server>> {
-    let table: Value = toml::from_str(&fs::read_to_string(TABLE)?)?;
-    let cases = table["case"].as_array().with_context(|| format!("{TABLE} has no cases"))?;
-    let mut sets = Vec::new();
-    for set in cases.iter().filter_map(|case| case["variables"].as_object()) {
-        if !set.is_empty() && !sets.contains(set) {
-            sets.push(set.clone());
-        }
-    }
-    let named = |(number, variables)| Server { name: format!("{LABEL}-{number}"), variables };
-    Ok((1..).zip(sets).map(named).collect())
-}
-
-/// Starts the servers, and waits until each answers.
-fn start(bed: &Bed, servers: &[Server]) -> Result<()> {
-    let ingress = bed.get(&["ingress", "httpserver"])?;
+/// Starts the servers, and waits until each responds.
+fn start(testbed: &Testbed, servers: &[Server]) -> Result<()> {
+    let ingress = testbed.get(&["ingress", "httpserver"])?;
     let items: Vec<_> =
         servers.iter().flat_map(|server| [server.pod(), server.service(), server.ingress(&ingress)]).collect();
-    bed.cluster.apply(&json!({"apiVersion": "v1", "kind": "List", "items": items}).to_string())?;
-    let ip = bed.node(NODE).ip;
+    testbed.cluster.apply(&json!({"apiVersion": "v1", "kind": "List", "items": items}).to_string())?;
+    let ip = testbed.node(NODE).ip;
     for host in servers.iter().map(Server::host) {
-        until(&format!("{host} answers"), || Ok(bed.send(ip, 80, &host, "/healthz", "")?.status == 200))?;
+        until(&format!("{host} responds"), || Ok(testbed.send(ip, 80, &host, "/healthz", "")?.status == 200))?;
     }
     Ok(())
 }
 
-/// Runs the table as the tests of servers that somebody else started.
-fn run(bed: &Bed, servers: &[Server]) -> Result<String> {
-    let list = NamedTempFile::new()?;
-    let told = |server: &Server| json!({"variables": server.variables, "url": format!("http://{}", server.host())});
-    fs::write(&list, Value::from_iter(servers.iter().map(told)).to_string())?;
-    let said = table(bed, list.path())?;
-    ensure!(!said.contains(NO_SERVER), "a case has no server:\n{said}");
-    let result = said.lines().find(|line| line.starts_with("test result:")).context("the tests have a result")?;
-    Ok(result.trim_start_matches("test result: ").to_owned())
-}
-
-fn table(bed: &Bed, list: &Path) -> Result<String> {
-    let mut xtask = artifacts::xtask();
-    xtask.env("HTTPSERVER_CONNECT", format!("{}:80", bed.node(NODE).ip)).env("HTTPSERVER_SERVERS", list);
-    let output = xtask.args(["test", "--url", &format!("http://{HOST}")]).output()?;
-    let said = String::from_utf8_lossy(&output.stdout);
-    ensure!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
-    Ok(said.into_owned())
+/// Runs the table on the Deployment and these servers.
+fn run(testbed: &Testbed, servers: &[Server]) -> Result<String> {
+    // No resolver knows the names.
+    let address = SocketAddr::from((testbed.node(NODE).ip, 80)).to_string();
+    let remote = |authority: String, variables| RemoteServer { variables, authority, address: address.clone() };
+    let mut targets = vec![remote(HOSTNAME.to_owned(), Variables::new())];
+    targets.extend(servers.iter().map(|server| remote(server.host(), server.variables.clone())));
+    let summary = test_contract::run(Target::remote("ingress", targets));
+    ensure!(summary.failed.is_empty(), "{summary}:\n{}", summary.failed.join("\n"));
+    ensure!(summary.without_server.is_empty(), "{summary}:\n{}", summary.without_server.join("\n"));
+    Ok(summary.to_string())
 }
 
 impl Server {
@@ -98,9 +71,8 @@ impl Server {
 
     fn pod(&self) -> Value {
         let variable = |name: &String| format!("SPIN_VARIABLE_{}", name.to_uppercase());
-        let pod = Pod::of_component(&self.name, IMAGE).with("/metadata/labels", self.labels());
-        let variables = self.variables.iter().map(|(name, value)| (variable(name), value.as_str().unwrap_or_default()));
-        variables.fold(pod, |pod, (name, value)| pod.env(&name, value)).into_object()
+        let pod = Pod::for_component(&self.name, IMAGE).with("/metadata/labels", self.labels());
+        self.variables.iter().fold(pod, |pod, (name, value)| pod.env(&variable(name), value)).into_object()
     }
 
     fn service(&self) -> Value {

@@ -1,4 +1,4 @@
-//! A containerd loses the shim and gets it again, by what a person would type.
+//! The shim is uninstalled from a containerd and installed again, by the commands that a person types.
 
 use std::env::{join_paths, split_paths, var_os};
 use std::fs;
@@ -9,56 +9,60 @@ use anyhow::{Context, Result, ensure};
 use test_cluster::{Component, RUN};
 use test_support::artifacts;
 
-use crate::bed::{Bed, IMAGE};
-use crate::disturb::while_drained;
-use crate::pod::{Pod, ask};
+use crate::disruptions::while_drained;
+use crate::load::NoFailures;
+use crate::pod::{Pod, get_status};
+use crate::testbed::{IMAGE, Testbed};
 
+/// The node without the shim.
 const NODE: u8 = 3;
 
-/// What runs in namespaces of its own, and how long it may take: seconds, of which it needs one.
+/// Runs a containerd and a container; it is started in namespaces of its own.
 const CONTAINERD_1_7: &str = include_str!("install/containerd-1.7.sh");
-const PATIENCE: &str = "60";
+
+/// How long that may take, seconds; it needs one.
+const TIMEOUT: &str = "60";
 
 /// `cargo xtask e2e` has installed the shim on the running containerd of every node; here it is undone and done again.
-pub fn uninstalled_and_again(bed: &Bed) -> Result<String> {
-    let folder = bed.node(NODE).folder();
+pub fn uninstall_and_install(testbed: &Testbed) -> Result<NoFailures> {
+    let folder = testbed.node(NODE).folder();
     let config = folder.join("etc/containerd/config.toml");
     let installed = fs::read_to_string(&config)?;
-    let pod = Pod::of_component("newcomer", IMAGE).on(&bed.node(NODE).name);
+    let pod = Pod::for_component("newcomer", IMAGE).on(&testbed.node(NODE).name);
     let mut refused = String::new();
-    let served = while_drained(bed, NODE, || {
+    let outcome = while_drained(testbed, NODE, || {
         shim(&folder, &["--uninstall"])?;
-        bed.cluster.restart(Component::Containerd(NODE))?;
+        testbed.cluster.restart(Component::Containerd(NODE))?;
         let without = fs::read_to_string(&config)?;
         ensure!(installed.contains("runtimes.spin") && !without.contains("spin"), "{without}");
-        bed.cluster.apply(&pod.to_string())?;
-        refused = pod.event(bed, "no runtime for")?;
+        testbed.cluster.apply(&pod.to_string())?;
+        refused = pod.event(testbed, "no runtime for")?;
         shim(&folder, &["--install"])?;
-        bed.cluster.restart(Component::Containerd(NODE))?;
-        ensure!(fs::read_to_string(&config)? == installed, "not what it was");
-        pod.while_ready(bed, |state| {
-            let status = ask(bed, state, "/healthz")?;
+        testbed.cluster.restart(Component::Containerd(NODE))?;
+        ensure!(fs::read_to_string(&config)? == installed, "the configuration is not as it was before");
+        pod.while_ready(testbed, |state| {
+            let status = get_status(testbed, state, "/healthz")?;
             ensure!(status == 200, "status {status}");
             Ok(())
         })
     });
-    // It is there yet where something failed before it was ready.
-    pod.delete(bed)?;
-    Ok(format!("{}; without it: {refused}", served?))
+    // Where something failed before the pod was ready, it is still there.
+    pod.delete(testbed)?;
+    Ok(outcome?.and(format!("without the shim: {refused}")))
 }
 
-/// The containerd of before, which Kubernetes 1.36 does not work with any more: by itself, with a configuration that is all ours.
-pub fn on_containerd_1_7(bed: &Bed) -> Result<String> {
+/// The containerd with which Kubernetes from 1.36 on does not work: it runs by itself, with a configuration of ours only.
+pub fn on_containerd_1_7(testbed: &Testbed) -> Result<String> {
     let root = tempfile::tempdir_in(RUN)?;
     shim(root.path(), &["--install", "--containerd=1.7"])?;
-    let containerd = bed.cluster.tool("containerd-1.7");
-    let ctr = bed.cluster.tool("ctr").parent().context("a program is in a folder")?.to_owned();
+    let containerd = testbed.cluster.tool("containerd-1.7");
+    let ctr = testbed.cluster.tool("ctr").parent().context("a program is in a folder")?.to_owned();
     let path = var_os("PATH").context("there is a PATH")?;
     let path = join_paths([root.path().join("usr/local/bin"), ctr].into_iter().chain(split_paths(&path)))?;
     let mut alone = Command::new("timeout");
     alone.args([
         "--signal=KILL",
-        PATIENCE,
+        TIMEOUT,
         "unshare",
         "--mount",
         "--pid",
@@ -70,14 +74,14 @@ pub fn on_containerd_1_7(bed: &Bed) -> Result<String> {
     alone.args(["bash", "-c", CONTAINERD_1_7, "containerd-1.7.sh"]).arg(root.path());
     alone.arg(&containerd).arg(artifacts::image_archive()).arg(IMAGE).arg(artifacts::tool("busybox"));
     let output = alone.env("PATH", path).output()?;
-    let said = String::from_utf8_lossy(&output.stdout);
-    ensure!(output.status.success(), "{}: {said}{}", output.status, String::from_utf8_lossy(&output.stderr));
+    let printed = String::from_utf8_lossy(&output.stdout);
+    ensure!(output.status.success(), "{}: {printed}{}", output.status, String::from_utf8_lossy(&output.stderr));
     let version = Command::new(containerd).arg("--version").output()?;
     let version = String::from_utf8_lossy(&version.stdout);
     let version = version.split_whitespace().nth(2).context("containerd has a version")?;
     shim(root.path(), &["--uninstall"])?;
     ensure!(fs::read_dir(root.path().join("etc/containerd"))?.next().is_none(), "the configuration is still there");
-    Ok(format!("{version}: {}", said.trim()))
+    Ok(format!("{version}: {}", printed.trim()))
 }
 
 /// `cargo xtask shim ARGUMENTS`, for the node whose files are under `root`.

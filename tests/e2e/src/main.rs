@@ -1,21 +1,20 @@
-//! The application on a real Kubernetes: one test after the other on one cluster, each with a figure.
+//! The application on a real Kubernetes: one test after the other on one cluster. Each returns what it measured.
 //!
-//! `cargo xtask e2e` builds what is under test and runs this, which starts the cluster, imports the image, and ends the cluster.
-//! The tests are in the order in which an operator meets things: apply, ask, look, change, disturb, break.
+//! `cargo xtask e2e` builds what is under test and runs this program, which starts the cluster, imports the image, runs the tests
+//! and ends the cluster.
 
-mod bed;
 mod cgroup;
 mod contract;
 mod creation;
-mod disturb;
-mod fail;
-mod figures;
+mod disruptions;
+mod failures;
 mod hostile;
 mod images;
 mod install;
-mod life;
+mod lifecycle;
 mod load;
-mod look;
+mod measurements;
+mod observe;
 mod oom;
 mod pod;
 mod policy;
@@ -24,80 +23,114 @@ mod rollout;
 mod routes;
 mod scale;
 mod start;
-mod wrong;
+mod startup_errors;
+mod testbed;
 
 use std::env;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use bed::Bed;
-use figures::Figures;
 use libtest_mimic::{Arguments, Trial};
 use test_cluster::Cluster;
+use test_support::artifacts;
 
-/// Proves something, and says how much or how fast.
-type Test = fn(&Bed) -> Result<String>;
+use load::NoFailures;
+use measurements::Measurements;
+use testbed::Testbed;
 
+/// What a test does. It returns an error, or a text with what it measured.
+#[derive(Clone, Copy)]
+enum Test {
+    /// Proves something.
+    Plain(fn(&Testbed) -> Result<String>),
+    /// Does something to the cluster under a load of which no request may fail.
+    UnderLoad(fn(&Testbed) -> Result<NoFailures>),
+    /// Adds up the loads of this run.
+    Total,
+}
+
+use Test::{Plain, Total, UnderLoad};
+
+/// All tests, in the order in which an operator meets things: apply, send requests, observe, change, disrupt, break. The order
+/// has a meaning:
+///
+/// * The first one applies the application, as version v1. All others need it; [`run`] applies it, too, where a filter leaves
+///   that test out.
+/// * `rollout` leaves version v2.
+/// * The restart of the API server is the last of the disruptions: for a while after it Traefik may not hear of pods that go, and
+///   send requests to them.
+/// * The total is the last test.
 const TESTS: &[(&str, Test)] = &[
-    ("apply: from nothing to the first answer through the Ingress", routes::first_answer),
-    ("routes: every node answers by Ingress, Ingress with TLS, and HTTPRoute", routes::every_node_answers),
-    ("routes: /.well-known/spin/ stays inside", routes::the_hosts_own_pages_stay_inside),
-    ("routes: bodies come back whole over HTTP/2", routes::bodies),
-    ("routes: the contract, through the Ingress", contract::through_the_ingress),
-    ("routes: the client's address is the client's and cannot be forged", routes::client_address),
-    ("routes: the Service by its name, from a pod", routes::by_name),
-    ("look: three replicas on three nodes", look::spread),
-    ("look: kubectl logs has a line for each request", look::logs),
-    ("look: kubectl top has figures", look::top),
-    ("look: every thread has the rights that the pod asked for, and no more", look::rights),
-    ("look: groups, limits and root are what the pod asked for", look::limits),
-    ("look: memory of the pods and of their shims, and of Go's", look::memory),
-    ("start: the second pod of an image finds its code compiled", start::first_and_second),
-    ("start: what is wrong in an image is in the log and the termination message", wrong::images),
-    ("start: what is wrong in the environment is there, too", wrong::environment),
-    ("hostile: no library of an image runs with the node's rights", hostile::library),
-    ("hostile: nothing of an image is opened while a capability is left", creation::order),
-    ("hostile: a process that waits for its start has nothing of the node open", creation::descriptors),
-    ("hostile: devices in a layer cannot be opened", hostile::devices),
-    ("hostile: a pipe in the place of a file is said in time", hostile::pipes),
-    ("rollout: a new version comes without an error", rollout::new_version),
-    ("rollout: a bad value stops it, and the old pods go on", rollout::bad_value),
-    ("undisturbed by: a rolling restart", disturb::rolling_restart),
-    ("undisturbed by: scaling up and down", disturb::scaling),
-    ("undisturbed by: deletion of a pod", disturb::deletion),
-    ("undisturbed by: kubectl drain of a node", disturb::drain),
-    ("undisturbed by: the shim uninstalled and installed again", install::uninstalled_and_again),
-    ("undisturbed by: restart of containerd", disturb::containerd),
-    ("undisturbed by: restart of a kubelet", disturb::kubelet),
-    // The last: for a while after it Traefik may not hear of pods that go, which no test of pods that go can bear.
-    ("undisturbed by: restart of API server and etcd", disturb::control_plane),
-    ("install: on containerd 1.7", install::on_containerd_1_7),
-    ("fail: SIGTERM behind the kubelet's back", fail::terminated),
-    ("fail: SIGKILL of the process", fail::killed),
-    ("fail: SIGKILL of the shim", fail::shim_killed),
-    ("fail: a node goes dark", fail::node_killed),
-    ("fail: a request that takes all memory", oom::by_request),
-    ("fail: a container over its memory limit", oom::by_limit),
-    ("scale: ordinary Linux containers in the component's pod", scale::with_linux_containers),
-    ("scale: thirty pods on one node", scale::many_on_one_node),
-    ("scale: by load, out and back in", scale::by_load),
-    ("policy: exec probes are refused, with what to use instead", policy::guard),
-    ("policy: a privileged pod is refused", policy::privileged),
-    ("policy: a RuntimeClass whose handler no node has says so", policy::no_handler),
-    ("total: requests under everything that must not make one fail", load::total),
+    ("apply: the README's commands lead from nothing to a response", Plain(routes::first_response)),
+    (
+        "routes: every node responds by Ingress, by Ingress with TLS, and by HTTPRoute",
+        Plain(routes::every_node_responds),
+    ),
+    (
+        "routes: the runtime's pages under /.well-known/spin/ are not served outside",
+        Plain(routes::well_known_stays_inside),
+    ),
+    ("routes: a body comes back whole over HTTP/2", Plain(routes::bodies)),
+    ("routes: the contract holds through the Ingress", Plain(contract::through_the_ingress)),
+    ("routes: a client cannot forge its address", Plain(routes::client_address)),
+    ("routes: a pod reaches the Service by its name", Plain(routes::by_name)),
+    ("observe: three replicas are on three nodes", Plain(observe::spread)),
+    ("observe: kubectl logs has a line for each request", Plain(observe::logs)),
+    ("observe: kubectl top has figures for each pod", Plain(observe::top)),
+    ("observe: every thread has the privileges that the pod asks for, and no more", Plain(observe::privileges)),
+    ("observe: groups, limits and root are what the pod asks for", Plain(observe::limits)),
+    ("observe: the memory of pods and shims can be compared with that of Go", Plain(observe::memory)),
+    ("start: the second pod of an image finds its code compiled", Plain(start::first_and_second)),
+    ("start: an error in the image is in the log and in the termination message", Plain(startup_errors::images)),
+    (
+        "start: an error in the environment is in the log and in the termination message",
+        Plain(startup_errors::environment),
+    ),
+    ("hostile: no library of an image runs with the node's rights", Plain(hostile::library)),
+    ("hostile: no file of an image is opened while a capability is left", Plain(creation::order)),
+    ("hostile: a process that waits for its start has no file of the node open", Plain(creation::descriptors)),
+    ("hostile: a device in a layer cannot be opened", Plain(hostile::devices)),
+    ("hostile: a pipe in the place of a file is reported in time", Plain(hostile::pipes)),
+    ("rollout: no request fails while a new version comes", UnderLoad(rollout::new_version)),
+    ("rollout: a bad value stops the rollout, and no request fails", UnderLoad(rollout::bad_value)),
+    ("disruptions: no request fails during a rolling restart", UnderLoad(disruptions::rolling_restart)),
+    ("disruptions: no request fails while the Deployment is scaled up and down", UnderLoad(disruptions::scaling)),
+    ("disruptions: no request fails when a pod is deleted", UnderLoad(disruptions::deletion)),
+    ("disruptions: no request fails when a node is drained", UnderLoad(disruptions::drain)),
+    (
+        "disruptions: no request fails while the shim is uninstalled and installed",
+        UnderLoad(install::uninstall_and_install),
+    ),
+    ("disruptions: no request fails when containerd restarts", UnderLoad(disruptions::containerd)),
+    ("disruptions: no request fails when a kubelet restarts", UnderLoad(disruptions::kubelet)),
+    ("disruptions: no request fails when the API server and etcd restart", UnderLoad(disruptions::control_plane)),
+    ("install: the shim works with containerd 1.7", Plain(install::on_containerd_1_7)),
+    ("failures: after a SIGTERM the requests in flight end whole", Plain(failures::terminated)),
+    ("failures: after a SIGKILL of the process it serves again", Plain(failures::killed)),
+    ("failures: after a SIGKILL of the shim the pod serves again", Plain(failures::shim_killed)),
+    ("failures: after the loss of a node the others serve", Plain(failures::node_killed)),
+    ("failures: a request that takes all memory fails alone", Plain(oom::by_request)),
+    ("failures: a container over its memory limit is restarted", Plain(oom::by_limit)),
+    ("scale: ordinary Linux containers run in the component's pod", Plain(scale::with_linux_containers)),
+    ("scale: thirty pods run on one node", Plain(scale::many_on_one_node)),
+    ("scale: the autoscaler adds pods and removes them, and no request fails", UnderLoad(scale::by_load)),
+    ("policy: a pod with an exec probe is refused, with what to use instead", Plain(policy::deny_exec)),
+    ("policy: a privileged pod is refused", Plain(policy::privileged)),
+    ("policy: a RuntimeClass whose handler no node has is reported", Plain(policy::no_handler)),
+    ("total: no request failed under any load", Total),
 ];
 
 fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
-    // One cluster, one order.
+    // The tests share one cluster, and their order has a meaning.
     arguments.test_threads = Some(1);
     if arguments.list {
         let names = TESTS.iter().map(|(name, _)| Trial::test(*name, || Ok(())));
         return libtest_mimic::run(&arguments, names.collect()).exit_code();
     }
-    env::set_current_dir("../..").expect("this package lies two folders deep");
-    let outcome = life::with_cluster(|cluster| run(&arguments, cluster));
+    env::set_current_dir(artifacts::root()).expect("the root is a folder");
+    let outcome = lifecycle::with_cluster(|cluster| run(&arguments, cluster));
     outcome.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");
         ExitCode::FAILURE
@@ -105,24 +138,38 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &Arguments, cluster: Cluster) -> Result<ExitCode> {
-    let bed = Arc::new(Bed::new(cluster));
-    images::import(&bed)
-        .and_then(|()| hostile::import(&bed))
-        .and_then(|()| bed.fill_nodes())
-        .context("the cluster does not take what the tests need")?;
-    let figures = Arc::new(Figures::default());
+    let testbed = Arc::new(Testbed::new(cluster));
+    prepare(arguments, &testbed).context("the cluster does not take what the tests need")?;
+    let measurements = Arc::new(Measurements::default());
     let trials = TESTS.iter().map(|(name, test)| {
-        let (bed, figures) = (Arc::clone(&bed), Arc::clone(&figures));
+        let (testbed, measurements) = (Arc::clone(&testbed), Arc::clone(&measurements));
         Trial::test(*name, move || {
-            let outcome = figures.time(name, || test(&bed));
+            let outcome = measurements.time(name, || match test {
+                Plain(test) => test(&testbed),
+                UnderLoad(test) => testbed.loads.run(|| test(&testbed)),
+                Total => testbed.loads.total(load::enough(&testbed)),
+            });
             outcome.map_err(|error| {
-                // At once: the others take minutes.
+                // Now and not at the end, which is minutes away.
                 eprintln!("{error:#}");
-                format!("{error:#}\n{}", bed.report()).into()
+                format!("{error:#}\n{}", testbed.report()).into()
             })
         })
     });
     let conclusion = libtest_mimic::run(arguments, trials.collect());
-    print!("\n{figures}");
+    print!("\n{measurements}");
     Ok(conclusion.exit_code())
+}
+
+/// Gives the cluster what the tests need.
+fn prepare(arguments: &Arguments, testbed: &Testbed) -> Result<()> {
+    images::import(testbed)?;
+    hostile::import(testbed)?;
+    testbed.fill_nodes()?;
+    let (first, _) = TESTS[0];
+    let runs = |filter: &String| if arguments.exact { filter == first } else { first.contains(filter) };
+    if !arguments.filter.as_ref().is_none_or(runs) {
+        routes::first_response(testbed)?;
+    }
+    Ok(())
 }

@@ -1,45 +1,45 @@
-//! Too little memory: for one request, and for the container.
+//! Too little memory, for one request and for a container.
 
 use anyhow::{Context, Result, ensure};
 use serde_json::json;
 
-use crate::bed::{Bed, text, until};
 use crate::images::GUEST;
-use crate::pod::{Pod, ask};
+use crate::pod::{Pod, get_status};
+use crate::testbed::{Testbed, text, until};
 
-/// A guest that takes all that it may have: its request fails, and nothing else.
-pub fn by_request(bed: &Bed) -> Result<String> {
-    let pod =
-        Pod::of_component("greedy", GUEST).with("/spec/containers/0/resources", json!({"limits": {"memory": "256Mi"}}));
-    pod.while_ready(bed, |state| {
-        let (greedy, next) = (ask(bed, state, "/memory")?, ask(bed, state, "/ok")?);
+/// A guest takes all memory that an instance may have: its request fails, and no other.
+pub fn by_request(testbed: &Testbed) -> Result<String> {
+    let pod = Pod::for_component("greedy", GUEST)
+        .with("/spec/containers/0/resources", json!({"limits": {"memory": "256Mi"}}));
+    pod.while_ready(testbed, |state| {
+        let (greedy, next) = (get_status(testbed, state, "/memory")?, get_status(testbed, state, "/ok")?);
         ensure!((greedy, next) == (500, 200), "the greedy request got {greedy}, the next {next}");
-        let restarts = &pod.state(bed)?["status"]["containerStatuses"][0]["restartCount"];
+        let restarts = &pod.state(testbed)?["status"]["containerStatuses"][0]["restartCount"];
         ensure!(restarts == 0, "{restarts} restarts");
-        let log = bed.kubectl(&["logs", &pod.name])?;
+        let log = testbed.kubectl(&["logs", &pod.name])?;
         let reason = log.lines().find(|line| line.contains("GET /memory 500")).context("the log has the reason")?;
         Ok(format!("500, the next one 200; log: {reason}"))
     })
 }
 
-/// Guests that may have more than the container: the kernel ends it, and the kubelet says why.
-pub fn by_limit(bed: &Bed) -> Result<String> {
-    let pod = Pod::of_component("starved", GUEST)
+/// An instance may have more memory than the container: the kernel ends the container, and its status has the reason.
+pub fn by_limit(testbed: &Testbed) -> Result<String> {
+    let pod = Pod::for_component("starved", GUEST)
         .with("/spec/restartPolicy", json!("Always"))
         .with("/spec/containers/0/resources", json!({"limits": {"memory": "96Mi"}}))
         .env("SPIN_MAX_INSTANCE_MEMORY", &(1_u64 << 30).to_string());
-    pod.while_ready(bed, |state| {
-        let answer = ask(bed, state, &format!("/memory/{}", 512 << 20));
-        ensure!(answer.is_err(), "more memory than the container has, and still {answer:?}");
+    pod.while_ready(testbed, |state| {
+        let outcome = get_status(testbed, state, &format!("/memory/{}", 512 << 20));
+        ensure!(outcome.is_err(), "more memory than the container has, and still {outcome:?}");
         let mut status = json!(null);
         until("the container was restarted", || {
-            status = pod.state(bed)?["status"]["containerStatuses"][0].clone();
+            status = pod.state(testbed)?["status"]["containerStatuses"][0].clone();
             Ok(status["restartCount"] == 1 && status["ready"] == true)
         })?;
         let end = &status["lastState"]["terminated"];
         let reason = text(end, "/reason")?;
         ensure!(reason == "OOMKilled" && end["exitCode"] == 137, "{end}");
-        let next = ask(bed, state, "/ok")?;
+        let next = get_status(testbed, state, "/ok")?;
         ensure!(next == 200, "after the restart {next}");
         Ok(format!("{reason}, exit code 137, restarted, 200"))
     })

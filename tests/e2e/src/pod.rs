@@ -1,35 +1,36 @@
-//! Pods by themselves, beside those of the Deployment.
+//! Pods of their own, which no Deployment owns.
 
 use std::fmt;
 
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
-use crate::bed::{self, Bed, text, until};
+use crate::testbed::{self, Testbed, find, text};
 
-/// A pod to be applied: as strict as the namespace asks for, until a test says otherwise.
+/// A pod to apply. It has the security settings that the namespace asks for, if a test does not replace them.
 #[derive(Clone)]
 pub struct Pod {
+    /// Its name.
     pub name: String,
     object: Value,
 }
 
 impl Pod {
-    /// The application under test, or another one, under its RuntimeClass; it listens on port 8080.
-    pub fn of_component(name: &str, image: &str) -> Self {
+    /// A pod with a component, under its RuntimeClass; it listens on port 8080.
+    pub fn for_component(name: &str, image: &str) -> Self {
         let health = json!({"httpGet": {"path": "/.well-known/spin/health", "port": 8080}, "periodSeconds": 1});
-        Self::of_program(name, image, &["/"])
+        Self::for_program(name, image, &["/"])
             .with("/spec/runtimeClassName", json!("wasmtime-spin"))
             .with("/spec/containers/0/readinessProbe", health)
             .env("SPIN_HTTP_LISTEN_ADDR", "0.0.0.0:8080")
     }
 
-    /// An ordinary Linux container.
-    pub fn of_program(name: &str, image: &str, command: &[&str]) -> Self {
+    /// A pod with an ordinary Linux program.
+    pub fn for_program(name: &str, image: &str, command: &[&str]) -> Self {
         let object = json!({
             "apiVersion": "v1",
             "kind": "Pod",
-            "metadata": {"name": name, "namespace": bed::NAMESPACE, "labels": {"of": "tests"}},
+            "metadata": {"name": name, "namespace": testbed::NAMESPACE, "labels": {"of": "tests"}},
             "spec": {
                 "restartPolicy": "Never",
                 // Nothing here needs time to end.
@@ -42,7 +43,7 @@ impl Pod {
         Self { name: name.to_owned(), object }
     }
 
-    /// Sets what a JSON pointer (RFC 6901) names, `-` one more of a list; what is not there on the way is made.
+    /// Sets the value at a JSON pointer (RFC 6901), where `-` appends to a list. Objects and lists on the way to it are made.
     pub fn with(mut self, pointer: &str, value: Value) -> Self {
         let mut place = &mut self.object;
         for key in pointer.split('/').skip(1) {
@@ -67,12 +68,12 @@ impl Pod {
         self.with("/spec/containers/0/env", json!(variables))
     }
 
-    /// On this node, and no other.
+    /// Assigns it to a node.
     pub fn on(self, node: &str) -> Self {
         self.with("/spec/nodeName", json!(node))
     }
 
-    /// Its object, for a list.
+    /// Its object.
     pub fn into_object(self) -> Value {
         self.object
     }
@@ -82,50 +83,48 @@ impl Pod {
         self.object["spec"].clone()
     }
 
-    /// Applies it, lets `act` have it as the API server knows it once it is ready, and deletes it again.
-    pub fn while_ready<T>(&self, bed: &Bed, act: impl FnOnce(&Value) -> Result<T>) -> Result<T> {
-        bed.cluster.apply(&self.to_string())?;
+    /// Applies it, waits until it is ready, calls `act` with its object of the API server, and deletes it.
+    pub fn while_ready<T>(&self, testbed: &Testbed, act: impl FnOnce(&Value) -> Result<T>) -> Result<T> {
+        testbed.cluster.apply(&self.to_string())?;
         let outcome = (|| {
-            bed.kubectl(&["wait", &format!("pod/{}", self.name), "--for=condition=Ready", "--timeout=60s"])?;
-            act(&self.state(bed)?)
+            testbed.kubectl(&["wait", &format!("pod/{}", self.name), "--for=condition=Ready", "--timeout=60s"])?;
+            act(&self.state(testbed)?)
         })();
-        self.delete(bed)?;
+        self.delete(testbed)?;
         outcome
     }
 
-    /// Applies it, waits until its first container has ended, and deletes it again; returns that container's end, as its
-    /// status has it, and its log.
-    pub fn until_ended(&self, bed: &Bed) -> Result<(Value, String)> {
-        bed.cluster.apply(&self.to_string())?;
-        let outcome = self.ended(bed, 0);
-        self.delete(bed)?;
+    /// Applies it, waits until its first container has ended, and deletes it. Returns the container's `terminated` state, and its log.
+    pub fn until_ended(&self, testbed: &Testbed) -> Result<(Value, String)> {
+        testbed.cluster.apply(&self.to_string())?;
+        let outcome = self.ended(testbed, 0);
+        self.delete(testbed)?;
         outcome
     }
 
-    /// Waits until a container has ended: its end, and its log.
-    pub fn ended(&self, bed: &Bed, container: usize) -> Result<(Value, String)> {
-        let mut end = Value::Null;
-        until(&format!("a container of pod {} has ended", self.name), || {
-            end = self.state(bed)?["status"]["containerStatuses"][container]["state"]["terminated"].clone();
-            Ok(!end.is_null())
+    /// Waits until the container of that number has ended. Returns its `terminated` state, and its log.
+    pub fn ended(&self, testbed: &Testbed, container: usize) -> Result<(Value, String)> {
+        let end = find(&format!("a container of pod {} has ended", self.name), || {
+            let status = &self.state(testbed)?["status"]["containerStatuses"][container];
+            Ok(Some(status["state"]["terminated"].clone()).filter(|end| !end.is_null()))
         })?;
         let name = text(&self.object, &format!("/spec/containers/{container}/name"))?;
-        Ok((end, bed.kubectl(&["logs", &self.name, "--container", name])?))
+        Ok((end, testbed.kubectl(&["logs", &self.name, "--container", name])?))
     }
 
-    /// Waits until an event about it says this: the whole of what it says.
-    pub fn event(&self, bed: &Bed, expected: &str) -> Result<String> {
-        bed::event(bed, &format!("involvedObject.name={}", self.name), expected)
+    /// Waits until the message of an event about it contains this text, and returns the message.
+    pub fn event(&self, testbed: &Testbed, expected: &str) -> Result<String> {
+        testbed::event(testbed, &format!("involvedObject.name={}", self.name), expected)
     }
 
-    /// As the API server knows it.
-    pub fn state(&self, bed: &Bed) -> Result<Value> {
-        bed.get(&["pod", &self.name])
+    /// Its object of the API server.
+    pub fn state(&self, testbed: &Testbed) -> Result<Value> {
+        testbed.get(&["pod", &self.name])
     }
 
-    /// Deletes it, if it is there, and does not wait for that.
-    pub fn delete(&self, bed: &Bed) -> Result<()> {
-        bed.kubectl(&["delete", "pod", &self.name, "--ignore-not-found", "--wait=false"]).map(drop)
+    /// Deletes it, if it is there. Does not wait.
+    pub fn delete(&self, testbed: &Testbed) -> Result<()> {
+        testbed.kubectl(&["delete", "pod", &self.name, "--ignore-not-found", "--wait=false"]).map(drop)
     }
 }
 
@@ -135,7 +134,7 @@ impl fmt::Display for Pod {
     }
 }
 
-/// A container with as few rights as there can be.
+/// A container with as few rights as a container can have.
 pub fn container(name: &str, image: &str, command: &[&str]) -> Value {
     json!({
         "name": name,
@@ -149,8 +148,8 @@ pub fn container(name: &str, image: &str, command: &[&str]) -> Value {
     })
 }
 
-/// `GET path` of a pod, by its own address and port 8080: the status.
-pub fn ask(bed: &Bed, state: &Value, path: &str) -> Result<u16> {
+/// Sends `GET path` to the pod's own address and port 8080, and returns the status.
+pub fn get_status(testbed: &Testbed, state: &Value, path: &str) -> Result<u16> {
     let ip = text(state, "/status/podIP")?.parse().context("a pod's address")?;
-    Ok(bed.send(ip, 8080, bed::HOST, path, "")?.status)
+    Ok(testbed.send(ip, 8080, testbed::HOSTNAME, path, "")?.status)
 }

@@ -1,207 +1,173 @@
-//! The process behind a pod, as the kernel of this machine sees it.
+//! The processes behind a pod, as the kernel of this machine sees them.
 
-use std::fmt;
-use std::fs;
-
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
+use procfs::process::{self, FDTarget, Process, Status};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
-use crate::bed::text;
+use crate::testbed::text;
 
 /// What the shim calls the process that serves.
 const NAME: &str = "httpserver";
 
-/// The process that serves in a pod.
-pub struct Process {
-    pub pid: i32,
+/// A process in a pod.
+pub struct PodProcess {
+    /// The process itself.
+    pub process: Process,
+    /// The pod's uid.
     uid: String,
 }
 
-/// A thread's `/proc/PID/task/TID/status`.
-pub struct Status(String);
-
-impl Process {
-    /// Of the application: finds it by the pod's cgroup.
-    pub fn of(pod: &Value) -> Result<Self> {
+impl PodProcess {
+    /// The process of the application in that pod.
+    pub fn for_application(pod: &Value) -> Result<Self> {
         Self::named(pod, NAME)
     }
 
-    /// Of a program of that name.
+    /// The process in that pod whose program has this name.
     pub fn named(pod: &Value, program: &str) -> Result<Self> {
         let uid = text(pod, "/metadata/uid")?.to_owned();
-        let found = processes()?.into_iter().find(|pid| in_pod(*pid, &uid) && name(*pid) == program);
-        Ok(Self { pid: found.with_context(|| format!("no process {program} of pod {uid}"))?, uid })
+        let found = all()?.into_iter().find(|process| in_cgroup(process, &uid) && name(process) == program);
+        Ok(Self { process: found.with_context(|| format!("no process {program} of pod {uid}"))?, uid })
     }
 
-    /// The first process of its pod's shim, which containerd talks to.
-    pub fn shim(&self) -> Result<i32> {
+    /// The first process of the pod's shim, which containerd talks to.
+    pub fn shim(&self) -> Result<Process> {
         self.ancestors()?.pop().context("a container has a shim")
     }
 
-    pub fn signal(&self, signal: Signal) -> Result<()> {
-        send(self.pid, signal)
-    }
-
-    /// Resident memory, KiB.
+    /// Resident memory, bytes.
     pub fn resident(&self) -> Result<u64> {
-        resident(self.pid)
+        resident(&self.process)
     }
 
-    /// Resident memory of the processes of the pod's shim that are outside of the pod, KiB each.
-    pub fn shims(&self) -> Result<Vec<u64>> {
-        self.of_shim()?.into_iter().map(resident).collect()
+    /// Resident memory of the processes of the pod's shim that are outside of the pod, bytes each.
+    pub fn shims_resident(&self) -> Result<Vec<u64>> {
+        self.shim_processes()?.iter().map(resident).collect()
     }
 
-    /// Its own share of the memory: what several processes have in common is divided among them. KiB.
+    /// Its share of the memory: a page that several processes have is divided among them. Bytes.
     pub fn proportional(&self) -> Result<u64> {
-        proportional(self.pid)
+        proportional(&self.process)
     }
 
-    /// The same for the processes of [`Self::shims`] together.
+    /// The same for the processes of [`Self::shims_resident`] together.
     pub fn shims_proportional(&self) -> Result<u64> {
-        self.of_shim()?.into_iter().map(proportional).sum()
+        self.shim_processes()?.iter().map(proportional).sum()
     }
 
-    /// The processes of the pod's shim that are outside of the pod, but for the first: what the shim forks from.
-    pub fn forks_of_shim(&self) -> Result<Vec<i32>> {
-        let first = self.shim()?;
-        Ok(self.of_shim()?.into_iter().filter(|pid| *pid != first).collect())
+    /// The processes of the pod's shim that are outside of the pod, except the first: what the shim forks from.
+    pub fn shim_forks(&self) -> Result<Vec<Process>> {
+        let first = self.shim()?.pid;
+        Ok(self.shim_processes()?.into_iter().filter(|process| process.pid != first).collect())
     }
 
-    /// The ancestors of the process up to the first that is no shim.
-    fn ancestors(&self) -> Result<Vec<i32>> {
-        let mut ancestors: Vec<i32> = Vec::new();
-        let mut pid = parent(self.pid)?;
-        while is_shim(pid) {
-            ancestors.push(pid);
-            pid = parent(pid)?;
+    /// The ancestors that belong to the shim, the nearest first.
+    fn ancestors(&self) -> Result<Vec<Process>> {
+        let mut ancestors = Vec::new();
+        let mut ancestor = parent(&self.process)?;
+        while is_shim(&ancestor) {
+            let next = parent(&ancestor)?;
+            ancestors.push(ancestor);
+            ancestor = next;
         }
         Ok(ancestors)
     }
 
-    /// Those, and their other children outside of the pod.
-    fn of_shim(&self) -> Result<Vec<i32>> {
-        let mut ancestors = self.ancestors()?;
-        let others: Vec<i32> = processes()?
-            .into_iter()
-            .filter(|pid| is_shim(*pid) && !ancestors.contains(pid) && !in_pod(*pid, &self.uid))
-            .filter(|pid| parent(*pid).is_ok_and(|parent| ancestors.contains(&parent)))
-            .collect();
-        ancestors.extend(others);
-        Ok(ancestors)
+    /// The ancestors that belong to the shim, and their other children outside of the pod.
+    fn shim_processes(&self) -> Result<Vec<Process>> {
+        let mut processes = self.ancestors()?;
+        let ids: Vec<_> = processes.iter().map(|ancestor| ancestor.pid).collect();
+        let is_other =
+            |process: &Process| is_shim(process) && !ids.contains(&process.pid) && !in_cgroup(process, &self.uid);
+        let is_child = |process: &Process| process.status().is_ok_and(|status| ids.contains(&status.ppid));
+        processes.extend(all()?.into_iter().filter(|process| is_other(process) && is_child(process)));
+        Ok(processes)
     }
 
-    /// What the first threads of a container's processes say; `container` as the pod's status names it, `containerd://ID`.
-    pub fn of_container(container: &str) -> Result<Vec<Status>> {
-        let id = container.rsplit('/').next().unwrap_or(container);
-        let found: Vec<_> = processes()?.into_iter().filter(|pid| in_pod(*pid, id)).collect();
-        if found.is_empty() {
-            bail!("no process of container {id}");
-        }
-        found.into_iter().map(|pid| Ok(Status(fs::read_to_string(format!("/proc/{pid}/status"))?))).collect()
+    /// The options with which the file system at `path` is mounted, as the process sees it.
+    pub fn mount_options(&self, path: &str) -> Result<Vec<String>> {
+        let mounts = self.process.mountinfo()?;
+        let mount = mounts.into_iter().find(|mount| mount.mount_point.as_os_str() == path);
+        Ok(mount.with_context(|| format!("no mount at {path}"))?.mount_options.into_keys().collect())
     }
 
-    /// How what it sees at `path` is mounted: the options of `/proc/PID/mountinfo`.
-    pub fn mount(&self, path: &str) -> Result<String> {
-        let mounts = fs::read_to_string(format!("/proc/{}/mountinfo", self.pid))?;
-        let line = mounts.lines().map(|line| line.split(' ').collect::<Vec<_>>()).find(|line| line[4] == path);
-        Ok(line.with_context(|| format!("no mount at {path}"))?[5].to_owned())
-    }
-
-    /// How much sooner than others it is ended when the node has no memory left.
-    pub fn oom_score(&self) -> Result<u64> {
-        Ok(fs::read_to_string(format!("/proc/{}/oom_score_adj", self.pid))?.trim().parse()?)
-    }
-
-    /// What each of its threads says.
+    /// The status of each of its threads.
     pub fn threads(&self) -> Result<Vec<Status>> {
-        let tasks = fs::read_dir(format!("/proc/{}/task", self.pid))?;
-        tasks.map(|task| Ok(Status(fs::read_to_string(task?.path().join("status"))?))).collect()
+        self.process.tasks()?.map(|task| Ok(task?.status()?)).collect()
     }
 }
 
-impl Status {
-    pub fn field(&self, name: &str) -> Result<&str> {
-        let prefix = format!("{name}:");
-        let line = self.0.lines().find_map(|line| line.strip_prefix(&prefix));
-        Ok(line.with_context(|| format!("no {name}"))?.trim())
-    }
+/// The status of each process of a container; `container` is its id as the pod's status has it, `containerd://ID`.
+pub fn container_statuses(container: &str) -> Result<Vec<Status>> {
+    let id = container.rsplit('/').next().unwrap_or(container);
+    let found: Vec<_> = all()?.into_iter().filter(|process| in_cgroup(process, id)).collect();
+    ensure!(!found.is_empty(), "no process of container {id}");
+    found.iter().map(|process| Ok(process.status()?)).collect()
 }
 
-impl fmt::Display for Status {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
+/// Whether the process has a capability in any of its sets.
+pub fn has_capabilities(status: &Status) -> bool {
+    let sets = [Some(status.capinh), Some(status.capprm), Some(status.capeff), status.capbnd, status.capamb];
+    sets != [Some(0); 5]
 }
 
-/// What the process itself says.
-pub fn status(pid: i32) -> Result<Status> {
-    Ok(Status(fs::read_to_string(format!("/proc/{pid}/status"))?))
-}
-
-/// What the process has open beyond stdin, stdout and stderr: what the links in `/proc/PID/fd` say.
-pub fn descriptors(pid: i32) -> Result<Vec<String>> {
-    let mut links = Vec::new();
-    for entry in fs::read_dir(format!("/proc/{pid}/fd"))? {
-        let path = entry?.path();
-        if !["0", "1", "2"].iter().any(|standard| path.ends_with(standard)) {
-            links.push(fs::read_link(path)?.display().to_string());
-        }
-    }
-    Ok(links)
+/// The targets of the descriptors that the process has open, except stdin, stdout and stderr.
+pub fn descriptors(process: &Process) -> Result<Vec<FDTarget>> {
+    let open = process.fd()?.collect::<Result<Vec<_>, _>>()?;
+    Ok(open.into_iter().filter(|descriptor| descriptor.fd > 2).map(|descriptor| descriptor.target).collect())
 }
 
 /// The processes that have this one as their parent.
-pub fn children(pid: i32) -> Result<Vec<i32>> {
-    Ok(processes()?.into_iter().filter(|child| parent(*child).is_ok_and(|parent| parent == pid)).collect())
+pub fn children(parent: &Process) -> Result<Vec<Process>> {
+    let is_child = |process: &Process| process.status().is_ok_and(|status| status.ppid == parent.pid);
+    Ok(all()?.into_iter().filter(is_child).collect())
 }
 
-/// Sends a signal, to whom nobody expects it.
-pub fn send(pid: i32, signal: Signal) -> Result<()> {
-    Ok(kill_process(Pid::from_raw(pid).context("a process's number")?, signal)?)
+/// Sends a signal; the kubelet and containerd do not know of it.
+pub fn send(process: &Process, signal: Signal) -> Result<()> {
+    Ok(kill_process(Pid::from_raw(process.pid).context("a process has an id above 0")?, signal)?)
 }
 
-/// Whether there is a process of that number, and not only what is left of it until it is reaped.
-pub fn is_running(pid: i32) -> bool {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).map(Status);
-    status.is_ok_and(|status| status.field("State").is_ok_and(|state| !state.starts_with('Z')))
+/// Whether the process runs: one that has ended and was not reaped yet, a zombie, does not.
+pub fn is_running(process: &Process) -> bool {
+    process.status().is_ok_and(|status| !status.state.starts_with('Z'))
 }
 
-fn is_shim(pid: i32) -> bool {
-    fs::read_to_string(format!("/proc/{pid}/cmdline")).is_ok_and(|line| line.contains("containerd-shim-"))
+/// The name of the process; empty if it has ended. It is read from `stat`: of `status` procfs has a name only up to its first colon.
+pub fn name(process: &Process) -> String {
+    process.stat().map(|stat| stat.comm).unwrap_or_default()
 }
 
-fn processes() -> Result<Vec<i32>> {
-    let entries = fs::read_dir("/proc")?;
-    Ok(entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()).collect())
+/// All processes of this machine that did not end meanwhile.
+fn all() -> Result<Vec<Process>> {
+    Ok(process::all_processes()?.flatten().collect())
 }
 
-/// The kubelet's cgroup for a pod has its uid in its name, with `_` for `-` where systemd makes it; a container's has its id.
-fn in_pod(pid: i32, uid: &str) -> bool {
-    let groups = fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap_or_default();
-    groups.contains(uid) || groups.contains(&uid.replace('-', "_"))
+fn is_shim(process: &Process) -> bool {
+    process.cmdline().is_ok_and(|words| words.iter().any(|word| word.contains("containerd-shim-")))
 }
 
-/// What the process is called.
-pub fn name(pid: i32) -> String {
-    fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default().trim_end().to_owned()
+/// Whether the name of one of the process's cgroups contains that id: a pod's uid, in which systemd replaces `-` by `_`, or a
+/// container's id.
+fn in_cgroup(process: &Process, id: &str) -> bool {
+    let escaped = id.replace('-', "_");
+    let contains = |name: &str| name.contains(id) || name.contains(&escaped);
+    process.cgroups().is_ok_and(|groups| groups.into_iter().any(|group| contains(&group.pathname)))
 }
 
-fn resident(pid: i32) -> Result<u64> {
-    let status = Status(fs::read_to_string(format!("/proc/{pid}/status"))?);
-    Ok(status.field("VmRSS")?.trim_end_matches(" kB").parse()?)
+fn resident(process: &Process) -> Result<u64> {
+    Ok(process.status()?.vmrss.context("a process that runs has memory")? * 1024)
 }
 
-fn proportional(pid: i32) -> Result<u64> {
-    let rollup = Status(fs::read_to_string(format!("/proc/{pid}/smaps_rollup"))?);
-    Ok(rollup.field("Pss")?.trim_end_matches(" kB").trim().parse()?)
+fn proportional(process: &Process) -> Result<u64> {
+    let rollup = process.smaps_rollup()?.memory_map_rollup;
+    rollup.into_iter().find_map(|map| map.extension.map.get("Pss").copied()).context("no Pss in smaps_rollup")
 }
 
-fn parent(pid: i32) -> Result<i32> {
-    let status = Status(fs::read_to_string(format!("/proc/{pid}/status"))?);
-    match status.field("PPid")?.parse()? {
-        0 => bail!("{pid} has no parent"),
-        parent => Ok(parent),
+fn parent(process: &Process) -> Result<Process> {
+    match process.status()?.ppid {
+        0 => bail!("process {} has no parent", process.pid),
+        parent => Ok(Process::new(parent)?),
     }
 }

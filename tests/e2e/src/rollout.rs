@@ -1,21 +1,22 @@
-//! The version, from the ConfigMap to the answers.
+//! A change of the ConfigMap, up to the responses.
 
 use std::time::Instant;
 
 use anyhow::{Result, ensure};
 use serde_json::Value;
 
-use crate::bed::{Bed, event, text, until};
-use crate::load;
+use crate::load::{self, NoFailures};
+use crate::testbed::{Testbed, event, find, text};
 
-pub fn new_version(bed: &Bed) -> Result<String> {
-    let ((took, alone), counts) = load::during(bed, |_| {
-        let took = bed.deploy("v2")?;
-        // A long request may be the last answer of an old pod, after many of the new ones.
-        bed.settled()?;
+/// A new version: responses of the old one, then of both, then of the new one.
+pub fn new_version(testbed: &Testbed) -> Result<NoFailures> {
+    let ((took, alone), counts) = load::during(testbed, |_| {
+        let took = testbed.deploy("v2")?;
+        // The last response of an old pod may be that of a long request, after many of the new pods.
+        testbed.settled()?;
         Ok((took, Instant::now()))
     })?;
-    let said = counts.none_failed(bed)?;
+    let outcome = counts.none_failed(testbed)?;
     let versions = counts.versions();
     ensure!(versions.keys().eq(["v1", "v2"]), "{versions:?}");
     let (old, new) = (versions["v1"], versions["v2"]);
@@ -23,40 +24,38 @@ pub fn new_version(bed: &Bed) -> Result<String> {
         old.first < new.first && new.first < old.last && old.last < alone && alone < new.last,
         "not old, both, new: {versions:?}, the old pods were gone at {alone:?}"
     );
-    Ok(format!(
-        "{said}: {} of v1, both for {:.1} s, {} of v2, alone for the last {:.1} s; rolled out after {:.1} s",
+    Ok(outcome.and(format!(
+        "{} of v1, both for {:.1} s, {} of v2, alone for the last {:.1} s, rolled out after {:.1} s",
         old.count,
         (old.last - new.first).as_secs_f64(),
         new.count,
         (new.last - old.last).as_secs_f64(),
         took.as_secs_f64()
-    ))
+    )))
 }
 
-pub fn bad_value(bed: &Bed) -> Result<String> {
-    let before = bed.ready_pods()?.len();
-    let (said, counts) = load::during(bed, |_| {
-        bed.cluster.apply(&bed.render("v3", &["SPIN_VARIABLE_LOG_LEVEL=loud"])?)?;
-        event(bed, "reason=Unhealthy", "503")
+/// A bad value of a variable: the new pods are never ready, and the old ones serve on.
+pub fn bad_value(testbed: &Testbed) -> Result<NoFailures> {
+    let before = testbed.ready_pods()?.len();
+    let (message, counts) = load::during(testbed, |_| {
+        testbed.cluster.apply(&testbed.render("v3", &["SPIN_VARIABLE_LOG_LEVEL=loud"])?)?;
+        event(testbed, "reason=Unhealthy", "503")
     })?;
-    let count = counts.none_failed(bed)?;
+    let outcome = counts.none_failed(testbed)?;
     ensure!(counts.versions().keys().eq(["v2"]), "a pod with a bad value served: {:?}", counts.versions());
-    ensure!(bed.ready_pods()?.len() == before, "old pods went away");
-    let why = reason(bed)?;
-    bed.deploy("v2")?;
-    Ok(format!("{count}, all by the old pods; events: {said}; log: {why}"))
+    ensure!(testbed.ready_pods()?.len() == before, "old pods went away");
+    let why = reason(testbed)?;
+    testbed.deploy("v2")?;
+    Ok(outcome.and(format!("all responses by the old pods; event: {message}; log: {why}")))
 }
 
-/// What the pod that is not ready has in its log.
-fn reason(bed: &Bed) -> Result<String> {
-    let pods = bed.get(&["pods", "--selector=app.kubernetes.io/version=v3"])?;
+/// The line in the log of the pod that is not ready.
+fn reason(testbed: &Testbed) -> Result<String> {
+    let pods = testbed.get(&["pods", "--selector=app.kubernetes.io/version=v3"])?;
     let pod = pods["items"].as_array().and_then(|pods| pods.first()).unwrap_or(&Value::Null).clone();
     let name = text(&pod, "/metadata/name")?;
-    let mut line = String::new();
-    until("the log names the variable", || {
-        let log = bed.kubectl(&["logs", name])?;
-        line = log.lines().find(|line| line.contains("log_level")).unwrap_or_default().to_owned();
-        Ok(!line.is_empty())
-    })?;
-    Ok(line)
+    find("the log names the variable", || {
+        let log = testbed.kubectl(&["logs", name])?;
+        Ok(log.lines().find(|line| line.contains("log_level")).map(str::to_owned))
+    })
 }

@@ -1,56 +1,57 @@
-//! How long a container takes to its first answer, and what the node keeps for the next one.
+//! The time from the start of a container to its first response, and the compiled code that the node keeps.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::net::Ipv4Addr;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 use test_cluster::Component;
+use test_support::wait::{Patience, find_despite_errors};
 
-use crate::bed::{self, Bed, IMAGE, until};
 use crate::cgroup;
 use crate::images::{BASELINE, BUSYBOX};
 use crate::pod::{Pod, container};
-use crate::process::Process;
+use crate::process::PodProcess;
+use crate::testbed::{self, IMAGE, Testbed, find};
 
 /// Where the shim keeps compiled code, seen from the node.
 const CACHE: &str = "var/cache/httpserver-shim";
 
-/// Of so many starts the median is told.
+/// How many starts there are; the median is reported.
 const RUNS: usize = 3;
 
-/// The node where it is measured.
+/// The node on which the pods start.
 const NODE: u8 = 3;
 
-/// Compiling the component takes about 30 MB, serving it 3 (shim/README.md): what is between says which of the two it was, bytes.
+/// Compiling the component takes about 30 MB, serving it 3 (shim/README.md). A peak below this, in bytes, proves that it was not
+/// compiled.
 const WITHOUT_COMPILING: u64 = 16 << 20;
 
-/// The first pod of an image on a node compiles it, the second finds that done, and neither does so in its own memory.
-pub fn first_and_second(bed: &Bed) -> Result<String> {
-    let cache = bed.node(NODE).root().context("the node is up")?.join(CACHE);
+/// The first pod of an image on a node compiles the component, in the memory of the shim; the second one finds it compiled.
+pub fn first_and_second(testbed: &Testbed) -> Result<String> {
+    let cache = testbed.node(NODE).root().context("the node is up")?.join(CACHE);
     let (mut first, mut second, mut baseline, mut peak) = (Vec::new(), Vec::new(), Vec::new(), 0);
-    let httpserver = |name: &str| Pod::of_component(name, IMAGE);
+    let httpserver = |name: &str| Pod::for_component(name, IMAGE);
     for run in 0..RUNS {
         if cache.exists() {
             fs::remove_dir_all(&cache)?;
         }
-        first.push(start(bed, &httpserver(&format!("first-{run}")), |_| Ok(()))?);
+        first.push(start(testbed, &httpserver(&format!("first-{run}")), |_| Ok(()))?);
         let compiled = entries(&cache)?;
         ensure!(compiled.len() == 1, "{compiled:?}");
-        second.push(start(bed, &httpserver(&format!("second-{run}")), |state| {
-            peak = peak.max(cgroup::memory_peak(Process::of(state)?.pid)?);
+        second.push(start(testbed, &httpserver(&format!("second-{run}")), |state| {
+            peak = peak.max(cgroup::memory_peak(&PodProcess::for_application(state)?.process)?);
             Ok(())
         })?);
         ensure!(entries(&cache)? == compiled, "compiled again");
         ensure!(peak < WITHOUT_COMPILING, "the second took {peak} bytes");
-        let pod = Pod::of_program(&format!("baseline-{run}"), BASELINE, &["/baseline"]);
-        baseline.push(start(bed, &pod, |_| Ok(()))?);
+        let pod = Pod::for_program(&format!("baseline-{run}"), BASELINE, &["/baseline"]);
+        baseline.push(start(testbed, &pod, |_| Ok(()))?);
     }
     let [first, second, baseline] = [first, second, baseline].map(median);
     Ok(format!(
@@ -60,54 +61,45 @@ pub fn first_and_second(bed: &Bed) -> Result<String> {
     ))
 }
 
-/// Starts the pod, and measures from the moment in which containerd is told to start its container.
-fn start(bed: &Bed, pod: &Pod, look: impl FnOnce(&Value) -> Result<()>) -> Result<Duration> {
+/// Starts the pod, and returns the time from containerd's start of its container to the first response.
+fn start(testbed: &Testbed, pod: &Pod, observe: impl FnOnce(&Value) -> Result<()>) -> Result<Duration> {
     // While the init container waits, the pod has its address already.
     let wait = container("wait", BUSYBOX, &["/busybox", "sleep", "1"]);
-    let pod = pod.clone().on(&bed.node(NODE).name).with("/spec/initContainers", json!([wait]));
-    bed.cluster.apply(&pod.to_string())?;
-    let outcome = first_answer(bed, &pod).and_then(|(started, answered)| {
-        look(&pod.state(bed)?)?;
-        (answered - started).to_std().context("the answer came after the start")
+    let pod = pod.clone().on(&testbed.node(NODE).name).with("/spec/initContainers", json!([wait]));
+    testbed.cluster.apply(&pod.to_string())?;
+    let outcome = start_and_response(testbed, &pod).and_then(|(started, responded)| {
+        observe(&pod.state(testbed)?)?;
+        (responded - started).to_std().context("the response came after the start")
     });
-    pod.delete(bed)?;
+    pod.delete(testbed)?;
     outcome
 }
 
-/// When containerd was told to start the container, and when that answered first.
-fn first_answer(bed: &Bed, pod: &Pod) -> Result<(DateTime<Utc>, DateTime<Utc>)> {
-    let mut ip = String::new();
-    until("the pod has its address", || {
-        ip = pod.state(bed)?["status"]["podIP"].as_str().unwrap_or_default().to_owned();
-        Ok(!ip.is_empty())
-    })?;
-    let answered = poll(bed, ip.parse()?)?;
-    let mut id = String::new();
-    until("the container has its name", || {
-        id = pod.state(bed)?["status"]["containerStatuses"][0]["containerID"].as_str().unwrap_or_default().to_owned();
-        Ok(!id.is_empty())
-    })?;
+/// When containerd got the request to start the container, and when the container responded for the first time.
+fn start_and_response(testbed: &Testbed, pod: &Pod) -> Result<(DateTime<Utc>, DateTime<Utc>)> {
+    let known = |pointer: &str| -> Result<Option<String>> {
+        let state = pod.state(testbed)?;
+        Ok(state.pointer(pointer).and_then(Value::as_str).filter(|text| !text.is_empty()).map(str::to_owned))
+    };
+    let ip = find("the pod has its address", || known("/status/podIP"))?;
+    let responded = first_response(testbed, ip.parse()?)?;
+    let id = find("the container has its id", || known("/status/containerStatuses/0/containerID"))?;
     let id = id.trim_start_matches("containerd://");
-    let log = bed.cluster.log(Component::Containerd(NODE))?;
+    let log = testbed.cluster.log(Component::Containerd(NODE))?;
     let line = log.lines().find(|line| line.contains(&format!(r#"StartContainer for \"{id}\""#)));
     let line = line.with_context(|| format!("containerd's log has the start of {id}"))?;
     let time = line.strip_prefix("time=\"").and_then(|line| line.split('"').next()).context("a line has a time")?;
-    Ok((DateTime::parse_from_rfc3339(time)?.to_utc(), answered))
+    Ok((DateTime::parse_from_rfc3339(time)?.to_utc(), responded))
 }
 
-/// Asks until there is an answer, much more often than [`until`]: the figure is to be good to a few milliseconds.
-fn poll(bed: &Bed, ip: Ipv4Addr) -> Result<DateTime<Utc>> {
-    let deadline = Instant::now() + Duration::from_secs(60);
-    while Instant::now() < deadline {
-        if bed.send(ip, 8080, bed::HOST, "/healthz", "").is_ok_and(|answer| answer.status == 200) {
-            return Ok(Utc::now());
-        }
-        thread::sleep(Duration::from_millis(1));
-    }
-    bail!("no answer of {ip}")
+/// When the pod at this address responded for the first time.
+fn first_response(testbed: &Testbed, ip: Ipv4Addr) -> Result<DateTime<Utc>> {
+    find_despite_errors(&format!("{ip} responds"), Patience::MEASUREMENT, || {
+        Ok((testbed.send(ip, 8080, testbed::HOSTNAME, "/healthz", "")?.status == 200).then(Utc::now))
+    })
 }
 
-/// The entries of the cache, each with what tells it from one that was made again. Nobody but root may write to them.
+/// The entries of the cache: name, inode and time of the last change. Only root may write to them.
 fn entries(cache: &Path) -> Result<BTreeSet<(String, u64, i64)>> {
     let folder = fs::metadata(cache)?;
     ensure!(folder.uid() == 0 && folder.mode() & 0o7777 == 0o700, "user {}, mode {:o}", folder.uid(), folder.mode());

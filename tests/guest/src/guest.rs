@@ -1,11 +1,11 @@
-//! The behaviours, and which path calls which.
+//! The behaviours, and the path of each.
 
-mod answer;
 mod report;
+mod response;
 
 use std::io::{self, Write};
 
-use answer::{head, large, text};
+use response::{head, large, text};
 use wasi::clocks::monotonic_clock;
 use wasi::exports::http::incoming_handler::Guest;
 use wasi::http::types::{IncomingRequest, OutgoingBody, ResponseOutparam};
@@ -28,10 +28,10 @@ impl Guest for Misbehaving {
             ["one-in-ten", number] => text(out, number),
             ["exit"] => wasi::cli::exit::exit(Err(())),
             ["no-response"] => {}
-            ["loop"] => burn(),
+            ["loop"] => busy_loop(),
             ["loop-after-head"] => {
                 let _body = head(out);
-                burn()
+                busy_loop()
             }
             ["wait"] => wait(),
             ["wait-after-head"] => {
@@ -73,7 +73,7 @@ fn trap() -> ! {
     std::arch::wasm32::unreachable()
 }
 
-fn burn() -> ! {
+fn busy_loop() -> ! {
     loop {
         std::hint::spin_loop();
     }
@@ -85,7 +85,7 @@ fn wait() -> ! {
     }
 }
 
-/// Allocates that many bytes, 1 MiB at a time, and writes to each page; a refused allocation ends the program.
+/// Allocates that many bytes, 1 MiB at a time, and writes to each page. A failed allocation ends the program.
 fn allocate(bytes: usize) {
     const STEP: usize = 1 << 20;
     let mut held = Vec::new();
@@ -111,7 +111,7 @@ fn head_first(request: &IncomingRequest, out: ResponseOutparam) {
     push(&mut stream, "first half, ");
     push(&mut stream, "second half");
     drop(stream);
-    OutgoingBody::finish(body, None).expect("no length was promised");
+    OutgoingBody::finish(body, None).expect("no length was announced");
 }
 
 fn push(stream: &mut OutputStream, text: &str) {
@@ -119,7 +119,7 @@ fn push(stream: &mut OutputStream, text: &str) {
     stream.blocking_flush().expect("the host sends the body");
 }
 
-/// Reads the request's body to its end and returns its length in bytes; 0 if the client broke it off.
+/// Reads the request's body to its end and returns its length in bytes, or 0 if the body is incomplete.
 fn read_to_end(request: &IncomingRequest) -> u64 {
     let body = request.consume().expect("the body is consumed once");
     let mut stream = body.stream().expect("the stream is taken once");

@@ -1,18 +1,18 @@
-//! A component that misbehaves on request: each path is one thing that a guest can do to its host.
+//! A component that misbehaves on request. Each path is one thing that a guest can do to its host.
 //!
 //! | path | what the guest does |
 //! |---|---|
 //! | `/ok`, and any path not in this table | 200 `ok` |
-//! | `/dump`, what is below it, and `*` | 200, what it sees of the request, one thing a line (see `report.rs`) |
+//! | `/dump`, paths below it, and `*` | 200, what it sees of the request, one thing a line (see `report.rs`) |
 //! | `/print` | prints a line on stdout and one on stderr, then 200 `ok` |
 //! | `/trap` | traps |
 //! | `/one-in-ten/{number}` | traps if the number ends in 0, else 200 with the number |
 //! | `/exit` | calls `wasi:cli/exit` |
 //! | `/no-response` | returns without a response |
-//! | `/loop` | burns CPU for ever |
-//! | `/loop-after-head` | hands over its head, then burns CPU for ever |
-//! | `/wait` | waits for ever |
-//! | `/wait-after-head` | hands over its head, then waits for ever |
+//! | `/loop` | uses CPU without an end |
+//! | `/loop-after-head` | hands over its head, then uses CPU without an end |
+//! | `/wait` | waits without an end |
+//! | `/wait-after-head` | hands over its head, then waits without an end |
 //! | `/pause/{milliseconds}` | waits that long, then 200 `ok` |
 //! | `/memory` | allocates and touches memory until there is no more |
 //! | `/memory/{bytes}` | allocates and touches that much, then 200 `ok` |
@@ -21,11 +21,11 @@
 //! | `/head-first` | hands over its head, reads the request to its end, then writes `first half, second half` in two writes |
 //! | `/large/{bytes}` | 200 with a `content-length` and that many bytes `x` |
 //! | `/environment` | 200, its environment variables, arguments and working directory |
-//! | `/folders` | 200, the folders that it was given |
-//! | `/outgoing` | 200, what became of an outgoing request |
-//! | `/fields` | 200, what the host says to setting each of the header fields that a host may forbid |
+//! | `/folders` | 200, the folders that the host gives it |
+//! | `/outgoing` | 200, the result of an outgoing request |
+//! | `/fields` | 200, the result of setting each header that a host may forbid |
 //!
-//! The crate is empty on any target but WebAssembly.
+//! On other targets than WebAssembly the crate is empty.
 
 #[cfg(target_arch = "wasm32")]
 mod guest;

@@ -45,7 +45,7 @@ mod tests {
     /// Loads the library the way glibc does when a user is looked for, without any container.
     #[cfg(target_os = "linux")]
     #[test]
-    fn whoever_loads_it_runs_it() {
+    fn a_program_that_loads_it_runs_it() {
         let folder = tempfile::tempdir().unwrap();
         compile(folder.path()).unwrap();
         let library = folder.path().join("libnss_evil.so.2");

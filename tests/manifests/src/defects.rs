@@ -1,4 +1,4 @@
-//! Defects put into a rendering by hand, one at a time: each is refused, by the check that is there for it.
+//! Defects that are put into a rendering, one at a time: the check that is there for it refuses each.
 
 use std::path::Path;
 
@@ -7,14 +7,14 @@ use libtest_mimic::{Failed, Trial};
 use crate::{Check, readiness, rendering, rules, tools};
 
 struct Defect {
-    /// What was done wrong.
+    /// What is wrong.
     name: &'static str,
     /// An overlay.
     overlay: &'static str,
-    /// What stands there, and what stands there instead.
+    /// A text of the rendering, and what replaces it.
     change: [&'static str; 2],
     refused_by: Check,
-    /// Part of what the check says.
+    /// A part of the check's message.
     message: &'static str,
 }
 
@@ -74,11 +74,11 @@ const DEFECTS: [Defect; 19] = [
         message: "Deployment httpserver has an exec probe or hook",
     },
     Defect {
-        name: "a key in the ConfigMap that is no variable",
+        name: "a key in the ConfigMap that is not a variable",
         overlay: "local",
         change: ["  SPIN_VARIABLE_LOG_LEVEL:", "  SPIN_VARIABLE_LOGLEVEL:"],
         refused_by: rules::check,
-        message: "SPIN_VARIABLE_LOGLEVEL in the ConfigMap is no variable of spin.toml",
+        message: "SPIN_VARIABLE_LOGLEVEL in the ConfigMap is not a variable of spin.toml",
     },
     Defect {
         name: "a log level that does not exist",
@@ -112,14 +112,14 @@ const DEFECTS: [Defect; 19] = [
         overlay: "local",
         change: ["    targetPort: http\n", "    targetPort: web\n"],
         refused_by: rules::check,
-        message: "the Service's port String(\"web\") is no port of the pods it selects",
+        message: "the Service's port String(\"web\") is not a port of the pods that it selects",
     },
     Defect {
-        name: "replicas beside an autoscaler",
+        name: "replicas in addition to an autoscaler",
         overlay: "production",
         change: ["  revisionHistoryLimit:", "  replicas: 3\n  revisionHistoryLimit:"],
         refused_by: rules::check,
-        message: "the Deployment has replicas beside a HorizontalPodAutoscaler",
+        message: "the Deployment has replicas as well as a HorizontalPodAutoscaler",
     },
     Defect {
         name: "a version in the labels that is not the ConfigMap's",

@@ -18,11 +18,12 @@ use std::sync::Arc;
 
 use libtest_mimic::{Arguments, Failed, Trial};
 use rendering::Rendering;
+use test_support::artifacts;
 
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
-    // Every path here is relative to the root of the repository; cargo starts tests in their package's folder.
-    env::set_current_dir("../..").expect("this package lies two folders deep");
+    // Every path here is relative to the root of the repository; cargo starts tests in the folder of their package.
+    env::set_current_dir(artifacts::root()).expect("the root is a folder");
     // The report of a trial has the message; printed at once as well, it would stand between those of other trials.
     std::panic::set_hook(Box::new(|_| {}));
     let mut trials = Vec::new();

@@ -1,4 +1,4 @@
-//! Tools that know Kubernetes, with each exception beside its reason.
+//! Tools that know Kubernetes. Each exception has its reason.
 
 use std::fs;
 use std::process::Command;
@@ -13,7 +13,7 @@ const KUBERNETES: [&str; 5] = ["1.33", "1.34", "1.35", "1.36", "1.37"];
 /// The group of the kinds that are not Kubernetes' own, so that kubernetes-validate has no schemas of them.
 const GATEWAY_API: &str = "gateway.networking.k8s.io/";
 
-/// What kube-score would have otherwise, and why it does not get it.
+/// Findings of kube-score that we ignore, each with the reason.
 const KUBE_SCORE_EXCEPTIONS: [(&str, &str); 3] = [
     // A limit slows down the start, when the component is compiled, and every burst.
     ("--ignore-container-cpu-limit", ""),
@@ -23,7 +23,7 @@ const KUBE_SCORE_EXCEPTIONS: [(&str, &str); 3] = [
     ("--ignore-test", "deployment-has-host-podantiaffinity"),
 ];
 
-/// One replica, on purpose.
+/// The overlay `local` has one replica on purpose.
 const LOCAL: (&str, &str) = ("--ignore-test", "deployment-replicas");
 
 /// Strictly against the schemas of each version: a misspelled field is an error, and so is a kind without a schema.
@@ -32,7 +32,7 @@ pub fn kubernetes_validate(rendered: &str) -> Result<(), String> {
     let validate = |version| {
         let mut command = Command::new(artifacts::tool("kubernetes-validate"));
         command.args(["--strict", "--quiet", "--kubernetes-version", version]);
-        // It has no word for an object that fits, and only a warning for one that it does not know.
+        // It prints nothing about a valid object, and only a warning about an unknown one.
         let silent = |output: String| if output.is_empty() { Ok(()) } else { Err(output) };
         run(command, &documents.join("\n---\n"))
             .and_then(silent)

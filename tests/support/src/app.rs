@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use crate::server::{Launch, Server};
 use crate::{Output, artifacts, eventually};
 
-/// An application to start: a temporary folder with `spin.toml` and what belongs to it, arguments and environment.
+/// An application to start: a temporary folder with `spin.toml` and its files, arguments and environment.
 ///
 /// The process sees no environment variable of the test's own, and keeps its compiled code in [`artifacts::cache`].
 pub struct App {
@@ -34,7 +34,7 @@ pub struct Finished {
 }
 
 impl App {
-    /// The manifest of an application that is nothing but its component.
+    /// The manifest of an application that has only a component.
     pub const PLAIN_MANIFEST: &str = r#"
 spin_manifest_version = 2
 [application]
@@ -68,16 +68,16 @@ source = "component.wasm"
         Self::plain().component(&artifacts::guest())
     }
 
-    /// [`App::PLAIN_MANIFEST`], whose component is still to be added.
+    /// [`App::PLAIN_MANIFEST`] without its component.
     pub fn plain() -> Self {
         Self::empty().file("spin.toml", Self::PLAIN_MANIFEST)
     }
 
-    /// A folder with nothing in it.
+    /// An empty folder.
     pub fn empty() -> Self {
         Self {
             folder: tempfile::tempdir().expect("a temporary folder"),
-            launch: Launch::Embedded,
+            launch: Launch::Runtime,
             listen: Some("127.0.0.1:0".to_owned()),
             arguments: Vec::new(),
             environment: Vec::new(),
@@ -132,7 +132,7 @@ source = "component.wasm"
         self.env("SPIN_HTTP_LISTEN_ADDR", address)
     }
 
-    /// Sets what serves the application; by default the embedded runtime.
+    /// Sets what serves the application; by default the runtime.
     pub fn launch(mut self, launch: Launch) -> Self {
         self.launch = launch;
         self
@@ -153,7 +153,7 @@ source = "component.wasm"
         Server::start(command, self.folder, self.launch)
     }
 
-    /// Runs a command that is expected to end by itself.
+    /// Runs a command that ends by itself.
     ///
     /// # Panics
     /// If it does not end.
@@ -168,11 +168,11 @@ source = "component.wasm"
 
     fn command(&self) -> Command {
         let mut command = Command::new(match &self.launch {
-            Launch::Embedded => artifacts::runtime(),
+            Launch::Runtime => artifacts::runtime(),
             Launch::Spin(program) => program.clone(),
         });
         match self.launch {
-            Launch::Embedded => command.env_clear(),
+            Launch::Runtime => command.env_clear(),
             // Spin wants its home and the tools on the path, but the variables are the test's to set.
             Launch::Spin(_) => {
                 let stray = env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("SPIN_"));
@@ -193,7 +193,7 @@ struct Ended(std::process::Child);
 
 impl Drop for Ended {
     fn drop(&mut self) {
-        // Both fail if it has ended already, which is what is wanted.
+        // Both fail if the process has ended already.
         self.0.kill().ok();
         self.0.wait().ok();
     }

@@ -1,9 +1,9 @@
-//! A client that sends the bytes it is told to, for what a client library would hide or refuse.
+//! A client that sends any bytes, also those that a client library would hide or refuse.
 
 use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 
-use crate::PATIENCE;
+use crate::wait::Patience;
 use crate::{Framing, Response};
 
 /// A TCP connection on which each read and each write has a deadline.
@@ -15,7 +15,7 @@ impl Connection {
     /// Connects.
     ///
     /// # Panics
-    /// If nobody answers.
+    /// If no server accepts the connection.
     #[track_caller]
     pub fn open(address: SocketAddr) -> Self {
         Self::try_open(address).unwrap_or_else(|error| panic!("cannot connect to {address}: {error}"))
@@ -23,15 +23,15 @@ impl Connection {
 
     /// Connects, or says why not.
     pub fn try_open(address: SocketAddr) -> io::Result<Self> {
-        let stream = TcpStream::connect_timeout(&address, PATIENCE)?;
-        stream.set_read_timeout(Some(PATIENCE))?;
-        stream.set_write_timeout(Some(PATIENCE))?;
-        // Else a test would wait for the server's delayed acknowledgements.
+        let stream = TcpStream::connect_timeout(&address, Patience::PROCESS.limit)?;
+        stream.set_read_timeout(Some(Patience::PROCESS.limit))?;
+        stream.set_write_timeout(Some(Patience::PROCESS.limit))?;
+        // Otherwise a test would wait for the server's delayed acknowledgements.
         stream.set_nodelay(true)?;
         Ok(Self { reader: BufReader::with_capacity(1 << 16, stream) })
     }
 
-    /// The socket itself, to read or write beside this handle.
+    /// The socket itself, to read or write in addition to this handle.
     pub fn socket(&self) -> TcpStream {
         self.reader.get_ref().try_clone().expect("a socket can be shared")
     }
@@ -54,7 +54,7 @@ impl Connection {
         self
     }
 
-    /// Asks `GET path` and returns the answer; the connection stays open.
+    /// Sends `GET path` and returns the response; the connection stays open.
     #[track_caller]
     pub fn get(&mut self, path: &str) -> Response {
         self.send(format!("GET {path} HTTP/1.1\r\nHost: test\r\n\r\n")).response()

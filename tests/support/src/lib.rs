@@ -1,12 +1,15 @@
-//! What the integration tests share: applications to start ([`App`], [`Server`]) and clients to ask them with
-//! ([`Connection`], [`http2`], [`tls`]).
+//! What the integration tests share: applications to start ([`App`], [`Server`]), and clients that send requests to them
+//! ([`Connection`], `http2`, `tls`).
 //!
-//! Every wait has a deadline, [`PATIENCE`] unless a test says otherwise, and no test sleeps for a fixed time. Whatever
-//! is started here is ended when its handle is dropped, also when the test failed.
+//! Every wait has a deadline, [`wait::Patience::PROCESS`] if a test does not say otherwise, and no test sleeps for a fixed time. A process
+//! that is started here ends when its handle is dropped, also when the test failed.
 
 pub mod artifacts;
+#[cfg(feature = "http2")]
 pub mod http2;
+#[cfg(feature = "tls")]
 pub mod tls;
+pub mod wait;
 
 mod app;
 mod connection;
@@ -14,7 +17,7 @@ mod output;
 mod process;
 mod response;
 mod server;
-mod wait;
+mod static_program;
 
 pub use app::{App, Finished};
 pub use connection::Connection;
@@ -23,4 +26,5 @@ pub use process::Memory;
 pub use response::{Framing, Response};
 pub use rustix::process::Signal;
 pub use server::{Launch, Server};
-pub use wait::{PATIENCE, eventually};
+pub use static_program::assert_static;
+pub use wait::eventually;

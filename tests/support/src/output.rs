@@ -1,11 +1,11 @@
-//! What a process prints, line by line, while it runs.
+//! The output of a process, line by line, while it runs.
 
 use std::fmt;
 use std::io::{BufRead, BufReader, Read};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
-use crate::PATIENCE;
+use crate::wait::Patience;
 
 /// The lines that a process has printed so far, on one of its streams or on both; a clone sees the same lines.
 #[derive(Clone, Default)]
@@ -33,7 +33,7 @@ impl Output {
         let collector = self.clone();
         collector.lock().open += 1;
         thread::spawn(move || {
-            // `split` and not `lines`: a line that is not UTF-8 is worth showing, too.
+            // `split` and not `lines`: a line that is not UTF-8 is shown, too.
             for line in BufReader::new(stream).split(b'\n').map_while(Result::ok) {
                 collector.lock().lines.push(String::from_utf8_lossy(&line).into_owned());
                 collector.shared.1.notify_all();
@@ -51,28 +51,28 @@ impl Output {
     /// Waits for a line that contains `text`.
     ///
     /// # Panics
-    /// If the stream ends without it, or it does not come within [`PATIENCE`].
+    /// If the stream ends without it, or it does not come within [`Patience::PROCESS`].
     #[track_caller]
     pub fn line_with(&self, text: &str) -> String {
         let line = self.wait_for(|lines| lines.iter().find(|line| line.contains(text)).cloned());
         line.unwrap_or_else(|| panic!("no line with {text:?} in:\n{self}"))
     }
 
-    /// Waits until `found` finds what it looks for; `None` if it has not when the stream ends or within [`PATIENCE`].
+    /// Waits until `found` finds what it looks for; `None` if it has not when the stream ends or within [`Patience::PROCESS`].
     pub fn wait_for<T>(&self, found: impl Fn(&[String]) -> Option<T>) -> Option<T> {
         let undecided = |state: &mut State| state.open > 0 && found(&state.lines).is_none();
-        let waited = self.shared.1.wait_timeout_while(self.lock(), PATIENCE, undecided);
+        let waited = self.shared.1.wait_timeout_while(self.lock(), Patience::PROCESS.limit, undecided);
         found(&waited.unwrap_or_else(PoisonError::into_inner).0.lines)
     }
 
     /// Waits until the stream has ended, and returns all of it.
     pub(crate) fn to_end(&self) -> String {
-        let waited = self.shared.1.wait_timeout_while(self.lock(), PATIENCE, |state| state.open > 0);
+        let waited = self.shared.1.wait_timeout_while(self.lock(), Patience::PROCESS.limit, |state| state.open > 0);
         waited.unwrap_or_else(PoisonError::into_inner).0.lines.iter().map(|line| format!("{line}\n")).collect()
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        // A failed test must still be able to print what it had.
+        // After a panic in another thread a failed test can still print the lines.
         self.shared.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

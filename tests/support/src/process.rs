@@ -1,6 +1,6 @@
-//! What the kernel says about a process.
+//! What the kernel knows about a process.
 
-use std::fs;
+use procfs::process::Process;
 
 /// The memory of a process, in bytes.
 #[derive(Debug, Clone, Copy)]
@@ -12,19 +12,14 @@ pub struct Memory {
 }
 
 impl Memory {
-    /// Asks `/proc` about the process.
+    /// The memory of the process with that id.
     ///
     /// # Panics
     /// If there is no such process.
-    pub fn of(pid: u32) -> Self {
-        let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("the process runs");
-        Self { resident: field(&status, "VmRSS:"), peak: field(&status, "VmHWM:") }
+    pub fn for_process(pid: u32) -> Self {
+        let pid = pid.try_into().expect("the kernel numbers processes from 1 to 2²²");
+        let status = Process::new(pid).and_then(|process| process.status()).expect("the process runs");
+        let bytes = |kibibytes: Option<u64>| kibibytes.expect("a process that runs has memory") * 1024;
+        Self { resident: bytes(status.vmrss), peak: bytes(status.vmhwm) }
     }
-}
-
-fn field(status: &str, name: &str) -> u64 {
-    let line =
-        status.lines().find_map(|line| line.strip_prefix(name)).expect("the kernel tells a live process's memory");
-    let kibibytes: u64 = line.trim().trim_end_matches(" kB").parse().expect("a number");
-    kibibytes * 1024
 }

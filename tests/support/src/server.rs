@@ -8,14 +8,14 @@ use std::thread;
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
-use crate::wait::poll;
+use crate::wait::{Patience, poll};
 use crate::{Connection, Memory, Output, Response, eventually};
 
-/// What serves an application.
+/// The program that serves an application.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Launch {
     /// The runtime of this repository.
-    Embedded,
+    Runtime,
     /// Real Spin, at this path.
     Spin(PathBuf),
 }
@@ -39,21 +39,21 @@ impl Server {
         let stdout = Output::collect(child.stdout.take().expect("piped"));
         let errors = child.stderr.take().expect("piped");
         let stderr = match launch {
-            Launch::Embedded => Output::collect(errors),
-            // It prints its address on stdout, and what the guest prints on either stream on stderr.
+            Launch::Runtime => Output::collect(errors),
+            // It prints its address on stdout, and the output of the guest, from both streams, on stderr.
             Launch::Spin(_) => {
                 stdout.follow(errors);
                 stdout.clone()
             }
         };
-        // Not an address yet; the handle exists before the wait so that a failed start ends the process, too.
+        // The address comes later. The handle exists before the wait, so that a failed start ends the process.
         let address = SocketAddr::from(([0, 0, 0, 0], 0));
         let mut server = Self { child, launch, address, stdout, stderr, _folder: folder };
         server.address = server.announced();
         server
     }
 
-    /// Waits for the line that tells the address.
+    /// Waits for the line with the address.
     #[track_caller]
     fn announced(&mut self) -> SocketAddr {
         let line = self.stderr.line_with("Serving http");
@@ -73,13 +73,13 @@ impl Server {
         Connection::open(self.address)
     }
 
-    /// Asks `GET path` over a connection of its own.
+    /// Sends `GET path` over a new connection.
     #[track_caller]
     pub fn get(&self, path: &str) -> Response {
         self.connect().get(path)
     }
 
-    /// Sends these bytes over a connection of its own and returns the first response.
+    /// Sends these bytes over a new connection and returns the first response.
     #[track_caller]
     pub fn ask(&self, request: impl AsRef<[u8]>) -> Response {
         self.connect().send(request).response()
@@ -92,7 +92,7 @@ impl Server {
 
     /// The process's memory.
     pub fn memory(&self) -> Memory {
-        Memory::of(self.pid())
+        Memory::for_process(self.pid())
     }
 
     /// Sends a signal to the process.
@@ -121,11 +121,11 @@ impl Drop for Server {
             eprintln!("--- stdout of the server\n{}--- stderr of the server\n{}---", self.stdout, self.stderr);
         }
         if matches!(self.launch, Launch::Spin(_)) && self.ended().is_none() {
-            // Spin is two processes: only if asked does the first one end the other.
+            // Spin is two processes: the first one ends the second only after a SIGTERM.
             self.signal(Signal::TERM);
-            poll(|| self.ended());
+            poll(Patience::PROCESS, || self.ended());
         }
-        // Both fail if it has ended already, which is what is wanted.
+        // Both fail if the process has ended already.
         self.child.kill().ok();
         self.child.wait().ok();
     }

@@ -1,5 +1,5 @@
-//! The cases. One more: a function in a file of `cases/` that returns an error if anything is not as it has to be, and a line
-//! in [`ALL`].
+//! The cases. A new case is a function in a file of `cases/`, which returns an error if the runtime does not behave as it must, and a
+//! row of [`ALL`].
 
 mod application;
 mod devices;
@@ -10,11 +10,11 @@ use anyhow::Result;
 
 use crate::node::Node;
 
-/// What is proved, and how.
+/// One case.
 pub struct Case {
     pub name: &'static str,
     pub run: fn(&Node) -> Result<()>,
-    /// Whether runc has to do it, too: not where an application is started, which only the shim can.
+    /// Whether it runs with runc, too. Only the shim can start an application.
     pub runc: bool,
 }
 
@@ -28,17 +28,20 @@ const fn shim(name: &'static str, run: fn(&Node) -> Result<()>) -> Case {
 
 /// All of them, in the order in which they start.
 pub const ALL: &[Case] = &[
-    shim("the application answers, and its cgroup is where the driver has it", application::answers),
+    shim("the application responds, and its cgroup is where the driver puts it", application::responds),
     both("devices: root makes a node of the disk, and cannot read it", devices::made_by_root),
     both("devices: the disk as a node in the image cannot be read", devices::disk_of_the_image),
     both("devices: no other device in the image can be opened", devices::others_of_the_image),
     both("devices: those that every container has can be used", devices::of_every_container),
     both("devices: one that the pod asks for can be used, as far as it asks", devices::asked_for),
     both("devices: a program for devices is on the container's cgroup", devices::program_of_the_kernel),
-    shim("devices: a container that gets no program does not start, and leaves nothing", devices::without_a_program),
+    shim(
+        "devices: a container without a device program does not start, and leaves nothing behind",
+        devices::without_a_program,
+    ),
     both("names: no library of the image runs before a program", names::of_a_program),
     shim("names: no library of the image runs in the application", names::of_an_application),
-    // runc waits for ever.
+    // runc would wait for ever.
     shim("files: /etc/passwd is a pipe", files::passwd_is_a_pipe),
     shim("files: the component is a pipe", files::component_is_a_pipe),
     shim("files: /spin.toml is a pipe", files::manifest_is_a_pipe),

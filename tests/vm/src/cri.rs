@@ -1,4 +1,4 @@
-//! containerd's interface for the kubelet: the few calls that the cases make.
+//! containerd's interface for the kubelet (CRI): the calls that the cases make.
 
 use std::time::Duration;
 
@@ -14,11 +14,11 @@ use tonic::{
     transport::{Channel, Endpoint},
 };
 
-/// How long anything may take here. An emulated processor is slow: a pod takes 2 s, and one whose component is compiled 8 s,
-/// when the machine outside does nothing else.
+/// The longest time for a call, and for a container to do something. An emulated processor is slow: a pod takes 2 s, and one whose
+/// component is compiled 8 s, when the real machine does nothing else.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Where containerd listens, unless told otherwise.
+/// Where containerd listens by default.
 const SOCKET: &str = "unix:///run/containerd/containerd.sock";
 
 /// A connection to containerd.
@@ -66,12 +66,12 @@ impl Cri {
         self.call("stopping the container", async |mut cri| cri.stop_container(request).await).map(drop)
     }
 
-    /// `ContainerStatus`, and what containerd says beyond that.
+    /// `ContainerStatus`, and the additional information of containerd.
     pub fn status(&self, container: &str) -> Result<(ContainerStatus, Value)> {
         let request = ContainerStatusRequest { container_id: container.to_owned(), verbose: true };
-        let answer = self.call("asking for the container", async |mut cri| cri.container_status(request).await)?;
-        let info = answer.info.get("info").map_or("null", String::as_str);
-        Ok((answer.status.context("a container has a status")?, serde_json::from_str(info)?))
+        let response = self.call("asking for the container", async |mut cri| cri.container_status(request).await)?;
+        let info = response.info.get("info").map_or("null", String::as_str);
+        Ok((response.status.context("a container has a status")?, serde_json::from_str(info)?))
     }
 
     fn call<T>(
@@ -79,8 +79,8 @@ impl Cri {
         what: &str,
         call: impl AsyncFnOnce(RuntimeServiceClient<Channel>) -> Result<Response<T>, Status>,
     ) -> Result<T> {
-        let answer = self.runtime.block_on(async { timeout(PATIENCE, call(self.client.clone())).await });
-        let answer = answer.with_context(|| format!("{what}: no answer within {} s", PATIENCE.as_secs()))?;
-        answer.map(Response::into_inner).map_err(|status| anyhow::anyhow!("{what}: {}", status.message()))
+        let response = self.runtime.block_on(async { timeout(PATIENCE, call(self.client.clone())).await });
+        let response = response.with_context(|| format!("{what}: no response within {} s", PATIENCE.as_secs()))?;
+        response.map(Response::into_inner).map_err(|status| anyhow::anyhow!("{what}: {}", status.message()))
     }
 }

@@ -1,4 +1,4 @@
-//! The images of the cases. They are made here and not before: one of them names this machine's disk by its numbers.
+//! The images of the cases. They are made in this machine, because one of them names its disk by the kernel's numbers.
 
 use std::{fs, os::linux::fs::MetadataExt, path::Path, process::Command};
 
@@ -6,13 +6,13 @@ use anyhow::{Context, Result, ensure};
 use test_cluster::image::{self, Device, Image};
 use test_hostile as hostile;
 
-/// What this run brought along.
+/// The folder with the files of this run.
 pub const SHARE: &str = "/usr/local/share";
 
-/// The application, with nothing wrong.
+/// The application, unchanged.
 pub const APPLICATION: &str = "localhost/application:1";
 
-/// Ordinary programs, with nothing wrong.
+/// Ordinary programs.
 pub const BUSYBOX: &str = "localhost/busybox:1";
 
 /// The disk that `/` is on, as the kernel numbers it.

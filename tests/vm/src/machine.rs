@@ -1,10 +1,10 @@
-//! The machine that this runs on: that it is what the cases are about, and which versions they met.
+//! The machine on which the cases run: a check that it is what they need, and its versions.
 
 use std::{fs, process::Command};
 
 use anyhow::{Context, Result, ensure};
 
-/// One line with the versions of everything that the cases rely on.
+/// One line with the versions of the programs on which the cases depend.
 ///
 /// # Errors
 /// If this is not systemd, version 2 of control groups alone, and AppArmor.
@@ -17,7 +17,7 @@ pub fn description() -> Result<String> {
     Ok(format!("Linux {kernel}, {}, AppArmor, control groups of version 2", versions.join(", ")))
 }
 
-/// The first line that `program` says of itself.
+/// The first line of `program --version`.
 fn version(program: &str) -> Result<String> {
     let output = Command::new(program).arg("--version").output().with_context(|| format!("no {program}"))?;
     let said = String::from_utf8_lossy(&output.stdout).into_owned();

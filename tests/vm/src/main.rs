@@ -1,5 +1,5 @@
 //! The program in the virtual machine: runs each case with each runtime under each driver of control groups, and prints it
-//! the way cargo's own tests do. `README.md` beside this crate says how it gets there.
+//! as a test program of cargo does. `README.md` in this folder explains how the program gets there.
 
 mod cases;
 mod cri;
@@ -17,10 +17,10 @@ use cases::Case;
 use cri::Cri;
 use node::{HANDLERS, Node, Runtime};
 
-/// What the person who started this typed behind `--`, one word a line.
+/// The arguments after `--` of `cargo xtask vm test`, one on each line.
 const ARGUMENTS: &str = "/usr/local/etc/arguments";
 
-/// How many cases run at one time: some of them wait.
+/// How many cases run at the same time: some of them only wait.
 const THREADS: usize = 4;
 
 fn main() -> ExitCode {

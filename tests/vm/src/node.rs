@@ -1,4 +1,4 @@
-//! What a case runs on: one runtime of this node's containerd, under one driver of control groups.
+//! Where a case runs: with one runtime of this node's containerd, and one driver of control groups.
 
 use std::{
     fmt,
@@ -9,7 +9,7 @@ use anyhow::{Result, anyhow};
 
 use crate::{cri::Cri, pod::Pod};
 
-/// The handlers of `node/etc/containerd.toml`. runc is the yardstick: what it does not do, nobody can ask of the shim.
+/// The handlers of `node/etc/containerd.toml`. runc is the measure: the shim need not do what runc does not do.
 pub const HANDLERS: [Handler; 4] = [
     Handler { runtime: Runtime::Shim, driver: Driver::Systemd },
     Handler { runtime: Runtime::Shim, driver: Driver::Cgroupfs },
@@ -17,14 +17,14 @@ pub const HANDLERS: [Handler; 4] = [
     Handler { runtime: Runtime::Runc, driver: Driver::Cgroupfs },
 ];
 
-/// What containerd's configuration has a name for.
+/// A handler: a runtime and a driver, under one name in containerd's configuration.
 #[derive(Clone, Copy)]
 pub struct Handler {
     pub runtime: Runtime,
     pub driver: Driver,
 }
 
-/// Who makes the containers.
+/// The program that makes the containers.
 #[derive(Clone, Copy, Eq, PartialEq)]
 pub enum Runtime {
     /// The shim under test.
@@ -33,12 +33,12 @@ pub enum Runtime {
     Runc,
 }
 
-/// Who makes control groups.
+/// The program that makes the control groups.
 #[derive(Clone, Copy, Eq, PartialEq)]
 pub enum Driver {
-    /// systemd is asked for a scope.
+    /// systemd, which makes a scope.
     Systemd,
-    /// The runtime makes folders.
+    /// The runtime, which makes folders.
     Cgroupfs,
 }
 
@@ -46,23 +46,23 @@ pub enum Driver {
 pub struct Node {
     pub cri: Arc<Cri>,
     pub handler: Handler,
-    /// Another one for each case and handler, from 1.
+    /// A different number for each case and handler, from 1.
     pub number: u16,
     /// The pod that all cases of the handler share.
     pub shared: Arc<OnceLock<Result<Pod, String>>>,
 }
 
 impl Node {
-    /// A pod in which other cases have containers, too: half of a pod's start is saved. It stays, since this machine ends
-    /// with the last case.
+    /// A pod that all cases of the handler share, which saves half of the time of a case. Nothing removes it: the machine ends with
+    /// the last case.
     pub fn pod(&self) -> Result<&Pod> {
         let start = || Pod::start(&self.cri, self.handler, "shared").map_err(|error| format!("{error:#}"));
         self.shared.get_or_init(start).as_ref().map_err(|error| anyhow!("the pod of all cases: {error}"))
     }
 
-    /// A pod for this case alone, which may do to it what it likes.
+    /// A pod for this case alone.
     pub fn own_pod(&self) -> Result<Pod> {
-        Pod::start(&self.cri, self.handler, &format!("of{}", self.number))
+        Pod::start(&self.cri, self.handler, &format!("case{}", self.number))
     }
 
     /// The port for an application that this case starts: all pods are in the network of the machine.

@@ -76,7 +76,7 @@ impl Rules {
     /// The kernel's list of a control group of version 1 (`devices.list`) allows more than these rules.
     pub fn check_list(&self, list: &str) -> Result<()> {
         for line in list.lines() {
-            let entry = Rule::parse(line).with_context(|| format!("devices.list has the line `{line}`"))?;
+            let entry = Rule::parse(line).with_context(|| format!("invalid line \"{line}\" of devices.list"))?;
             ensure!(self.allows(&entry), "the container may use the devices `{line}`, which it did not ask for");
         }
         Ok(())
@@ -102,17 +102,19 @@ impl Rule {
             LinuxDeviceType::A => None,
             LinuxDeviceType::B => Some(BLOCK),
             LinuxDeviceType::C | LinuxDeviceType::U => Some(CHARACTER),
-            LinuxDeviceType::P => bail!("the rule `{rule}` is for named pipes, expected block or character devices"),
+            LinuxDeviceType::P => {
+                bail!("invalid rule for devices \"{rule}\": expected block or character devices, not named pipes")
+            }
         };
         let number = |number: Option<i64>| match number {
             // As in runc, every number below 0 is every device.
             None | Some(..0) => Ok(None),
-            Some(number) => {
-                u32::try_from(number).map(Some).with_context(|| format!("no device has the number of `{rule}`"))
-            }
+            Some(number) => u32::try_from(number)
+                .map(Some)
+                .with_context(|| format!("invalid rule for devices \"{rule}\": expected numbers below 2^32")),
         };
         let access = rule.access().as_deref().unwrap_or_default();
-        let access = parse_access(access).with_context(|| format!("the rule for devices `{rule}`"))?;
+        let access = parse_access(access).with_context(|| format!("invalid rule for devices \"{rule}\""))?;
         Ok(Self { allow: rule.allow(), kind, major: number(rule.major())?, minor: number(rule.minor())?, access })
     }
 
@@ -144,12 +146,12 @@ impl Rule {
 }
 
 fn parse_access(letters: &str) -> Result<u32> {
-    ensure!(!letters.is_empty(), "no access is named, expected some of `rwm`");
+    ensure!(!letters.is_empty(), "no access: expected some of the letters rwm, such as rw");
     letters.chars().try_fold(0, |access, letter| match letter {
         'r' => Ok(access | READ),
         'w' => Ok(access | WRITE),
         'm' => Ok(access | MAKE),
-        _ => bail!("access `{letters}`, expected some of `rwm`"),
+        _ => bail!("invalid access \"{letters}\": expected some of the letters rwm, such as rw"),
     })
 }
 
@@ -214,9 +216,12 @@ pub mod tests {
     fn a_rule_that_makes_no_sense_is_named() {
         for (rule, expected) in [
             (json!({"allow": true, "type": "p", "access": "r"}), "named pipes"),
-            (json!({"allow": true, "type": "c", "access": "x"}), "access `x`, expected some of `rwm`"),
-            (json!({"allow": true, "type": "c"}), "expected some of `rwm`"),
-            (json!({"allow": true, "type": "c", "major": 1_i64 << 40, "access": "r"}), "no device has the number"),
+            (
+                json!({"allow": true, "type": "c", "access": "x"}),
+                "invalid access \"x\": expected some of the letters rwm",
+            ),
+            (json!({"allow": true, "type": "c"}), "no access: expected some of the letters rwm"),
+            (json!({"allow": true, "type": "c", "major": 1_i64 << 40, "access": "r"}), "expected numbers below 2^32"),
         ] {
             let error = format!("{:#}", rules(json!([rule])).unwrap_err());
             assert!(error.contains(expected), "{error}");

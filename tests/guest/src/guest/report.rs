@@ -1,4 +1,4 @@
-//! What the guest can see of its host, as text: one thing a line, strings quoted as Rust quotes them.
+//! What the guest sees of its host, as text: one thing a line, with strings quoted as in Rust.
 
 use std::fmt::{Debug, Write};
 
@@ -7,7 +7,7 @@ use wasi::filesystem::preopens;
 use wasi::http::outgoing_handler;
 use wasi::http::types::{Fields, IncomingRequest, OutgoingRequest, Scheme};
 
-/// Fields that a host may forbid to set, and one that it may not.
+/// Headers that a host may forbid to set, and one that it must allow.
 const FIELDS: [&str; 10] = [
     "connection",
     "keep-alive",
@@ -21,10 +21,10 @@ const FIELDS: [&str; 10] = [
     "x-free",
 ];
 
-/// Values that a header field must not have (CR, LF, NUL), and values that it may have.
+/// Values that a header must not have (CR, LF, NUL), and values that it may have.
 const VALUES: [&[u8]; 5] = [b"a\rb", b"a\nb", b"a\0b", b"a\tb", b"a\xFFb"];
 
-/// The request line's parts, then each header field in the order it came.
+/// The parts of the request line, then each header in the order of arrival.
 pub fn request(request: &IncomingRequest) -> String {
     let mut lines = String::new();
     line(&mut lines, "method", &request.method());
@@ -37,7 +37,7 @@ pub fn request(request: &IncomingRequest) -> String {
     lines
 }
 
-/// `variable`, `argument` and `directory` lines.
+/// A line for each environment variable and argument, and one for the working directory.
 pub fn environment() -> String {
     let mut lines = String::new();
     for (name, value) in environment::get_environment() {
@@ -50,7 +50,7 @@ pub fn environment() -> String {
     lines
 }
 
-/// A line for each preopened folder, then how many there were.
+/// A line for each preopened folder, then their number.
 pub fn folders() -> String {
     let folders = preopens::get_directories();
     let mut lines = String::new();
@@ -61,7 +61,7 @@ pub fn folders() -> String {
     lines
 }
 
-/// What became of `GET http://127.0.0.1:1/`.
+/// The result of an outgoing request, `GET http://127.0.0.1:1/`.
 pub fn outgoing() -> String {
     let request = OutgoingRequest::new(Fields::new());
     request.set_scheme(Some(&Scheme::Http)).expect("a valid scheme");
@@ -71,13 +71,13 @@ pub fn outgoing() -> String {
         Err(code) => format!("refused {code:?}\n"),
         Ok(future) => {
             future.subscribe().block();
-            let response = future.get().expect("the host said it was ready").expect("it is taken once");
+            let response = future.get().expect("the response is ready").expect("it is taken once");
             format!("answered {:?}\n", response.map(|response| response.status()))
         }
     }
 }
 
-/// What the host says to setting each of [`FIELDS`], then to each of [`VALUES`].
+/// The result of setting each header in [`FIELDS`], then each value in [`VALUES`].
 pub fn fields() -> String {
     let mut lines = String::new();
     let fields = Fields::new();
@@ -92,5 +92,5 @@ pub fn fields() -> String {
 }
 
 fn line(lines: &mut String, name: &str, value: &dyn Debug) {
-    writeln!(lines, "{name} {value:?}").expect("a String takes all");
+    writeln!(lines, "{name} {value:?}").expect("a String takes any text");
 }

@@ -15,11 +15,15 @@ const RECOMMENDED: [&str; 6] = ["name", "instance", "version", "component", "par
 /// What a selector may name: it cannot be changed, so nothing that changes.
 const SELECTED: [&str; 2] = ["app.kubernetes.io/instance", "app.kubernetes.io/name"];
 
+/// Kinds of `runtimeclass/`: they are for the whole cluster, and no part of this application.
+const CLUSTER_WIDE: [&str; 3] = ["RuntimeClass", "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"];
+
 pub fn check(objects: &Objects) -> Faults {
     let mut faults = Vec::new();
     let maps = objects.all::<ConfigMap>()?;
     let version = maps.iter().filter_map(|map| map.data.as_ref()?.get("SPIN_VARIABLE_VERSION")).next();
-    for object in objects.values().iter().filter(|object| object["kind"] != "RuntimeClass") {
+    let is_ours = |object: &&Value| !CLUSTER_WIDE.iter().any(|kind| object["kind"] == *kind);
+    for object in objects.values().iter().filter(is_ours) {
         labelled(&mut faults, &name(object), &object["metadata"]["labels"], version);
     }
     for deployment in objects.all::<Deployment>()? {

@@ -31,7 +31,9 @@ pub fn check(objects: &Objects) -> Faults {
         for port in spec.ports.unwrap_or_default() {
             let name = port.target_port.unwrap_or(IntOrString::Int(port.port));
             let there = selected.iter().all(|deployment| has_port(deployment, &name));
-            require(&mut faults, there, || format!("the Service's port {name:?} is no port of the pods it selects"));
+            require(&mut faults, there, || {
+                format!("the Service's port {name:?} is not a port of the pods that it selects")
+            });
         }
     }
     for budget in objects.all::<PodDisruptionBudget>()? {
@@ -44,7 +46,7 @@ pub fn check(objects: &Objects) -> Faults {
         for port in spec.ingress.unwrap_or_default().into_iter().flat_map(|rule| rule.ports.unwrap_or_default()) {
             let name = port.port.unwrap_or(IntOrString::Int(0));
             let there = deployments.iter().all(|deployment| has_port(deployment, &name));
-            require(&mut faults, there, || format!("the NetworkPolicy's port {name:?} is no port of the pods"));
+            require(&mut faults, there, || format!("the NetworkPolicy's port {name:?} is not a port of the pods"));
         }
     }
     for scaler in objects.all::<HorizontalPodAutoscaler>()? {

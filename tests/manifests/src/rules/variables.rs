@@ -10,7 +10,7 @@ use test_support::artifacts;
 use super::{Faults, require};
 use crate::objects::Objects;
 
-/// What both shims read besides variables.
+/// The environment variables that both shims read in addition to the application's variables.
 const OF_THE_SHIM: [&str; 3] = ["SPIN_HTTP_LISTEN_ADDR", "SPIN_MAX_INSTANCE_COUNT", "SPIN_MAX_INSTANCE_MEMORY"];
 
 pub fn check(objects: &Objects) -> Faults {
@@ -19,7 +19,7 @@ pub fn check(objects: &Objects) -> Faults {
     for map in objects.all::<ConfigMap>()? {
         for name in map.data.unwrap_or_default().into_keys() {
             require(&mut faults, declared.contains(&name), || {
-                format!("{name} in the ConfigMap is no variable of spin.toml; there are {declared:?}")
+                format!("{name} in the ConfigMap is not a variable of spin.toml; expected one of {declared:?}")
             });
         }
         require(&mut faults, map.immutable == Some(true), || "the ConfigMap is not immutable".to_owned());

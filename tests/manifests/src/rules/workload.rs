@@ -16,7 +16,7 @@ pub fn check(objects: &Objects) -> Faults {
     for deployment in objects.all::<Deployment>()? {
         let spec = deployment.spec;
         require(&mut faults, !scaled || spec.replicas.is_none(), || {
-            "the Deployment has replicas beside a HorizontalPodAutoscaler: each apply would undo what that did"
+            "the Deployment has replicas as well as a HorizontalPodAutoscaler: each apply would undo its scaling"
                 .to_owned()
         });
         let rolling = spec.strategy.and_then(|strategy| strategy.rolling_update).unwrap_or_default();

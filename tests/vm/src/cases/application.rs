@@ -15,7 +15,7 @@ use crate::{cri::PATIENCE, images::APPLICATION, node::Node, pod::Container};
 /// How long requests may still run when it is stopped; none does.
 pub const GRACE: Duration = Duration::from_secs(10);
 
-pub fn answers(node: &Node) -> Result<()> {
+pub fn responds(node: &Node) -> Result<()> {
     let pod = node.pod()?;
     let container = pod.run(Container::of_component(APPLICATION, node.port()))?;
     healthy(node)?;
@@ -26,10 +26,10 @@ pub fn answers(node: &Node) -> Result<()> {
     Ok(())
 }
 
-/// Waits until the application of this case answers `/healthz` with 200.
+/// Waits until the application of this case responds to `/healthz` with 200.
 pub fn healthy(node: &Node) -> Result<()> {
     let mut last = String::new();
-    let found = find("the application answers", PATIENCE, || {
+    let found = find("the application responds", PATIENCE, || {
         last = status(node.port()).unwrap_or_else(|error| error.to_string());
         Ok(last.starts_with("HTTP/1.1 ").then(|| last.clone()))
     });
@@ -38,12 +38,12 @@ pub fn healthy(node: &Node) -> Result<()> {
     Ok(())
 }
 
-/// The first line of the answer.
+/// The first line of the response.
 fn status(port: u16) -> std::io::Result<String> {
     let mut connection = TcpStream::connect(("127.0.0.1", port))?;
     connection.set_read_timeout(Some(Duration::from_secs(5)))?;
     connection.write_all(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
-    let mut answer = String::new();
-    connection.read_to_string(&mut answer)?;
-    Ok(answer.lines().next().unwrap_or_default().to_owned())
+    let mut response = String::new();
+    connection.read_to_string(&mut response)?;
+    Ok(response.lines().next().unwrap_or_default().to_owned())
 }

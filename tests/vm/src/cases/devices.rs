@@ -103,7 +103,7 @@ fn idle() -> Container {
 /// The kernel's number of the program for devices at a control group.
 fn program_of(cgroup: &str) -> Result<u64> {
     let said = bpftool(&["--json", "cgroup", "show", &folder(cgroup)])?;
-    // Nothing at all where there is no program.
+    // It is empty where there is no program.
     let programs: Vec<Value> = if said.trim().is_empty() { Vec::new() } else { serde_json::from_str(&said)? };
     let is_for_devices = |program: &&Value| program["attach_type"].as_str().is_some_and(|kind| kind.contains("device"));
     let id = programs.iter().find(is_for_devices).and_then(|program| program["id"].as_u64());

@@ -21,11 +21,19 @@ pub fn passwd_is_a_pipe(node: &Node) -> Result<()> {
 }
 
 pub fn component_is_a_pipe(node: &Node) -> Result<()> {
-    ends_and_says(node, hostile::COMPONENT_FIFO, "`/component.wasm` in the image is a named pipe")
+    ends_and_says(
+        node,
+        hostile::COMPONENT_FIFO,
+        "invalid file \"/component.wasm\" in the image: expected a regular file, found a named pipe",
+    )
 }
 
 pub fn manifest_is_a_pipe(node: &Node) -> Result<()> {
-    ends_and_says(node, hostile::MANIFEST_FIFO, "`/spin.toml` in the image is a named pipe")
+    ends_and_says(
+        node,
+        hostile::MANIFEST_FIFO,
+        "invalid file \"/spin.toml\" in the image: expected a regular file, found a named pipe",
+    )
 }
 
 pub fn component_is_a_link(node: &Node) -> Result<()> {

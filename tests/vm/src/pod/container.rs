@@ -40,7 +40,7 @@ impl Container {
         container
     }
 
-    /// As root, with the capabilities that containerd gives when nobody asks for others, and these.
+    /// As root, with containerd's default capabilities and these.
     pub fn by_root(mut self, more_capabilities: &[&str]) -> Self {
         let context = self.context();
         context.run_as_user = Some(Int64Value { value: 0 });

@@ -1,0 +1,160 @@
+//! A guest that fails affects its own request only.
+
+use std::io::ErrorKind;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use test_support::{App, Framing, Server, eventually};
+
+const MIB: u64 = 1 << 20;
+
+/// A server with a short request timeout.
+fn strict() -> Server {
+    App::guest().arg("--request-timeout=0.5").start()
+}
+
+fn get(path: &str) -> String {
+    format!("GET {path} HTTP/1.1\r\nHost: test\r\n\r\n")
+}
+
+#[test]
+fn a_guest_that_fails_becomes_a_500_and_the_log_has_the_reason() {
+    let cases = [
+        ("/trap", "unreachable"),
+        ("/exit", "exited with 1"),
+        ("/no-response", "without a response"),
+        ("/memory", "the limit is"),
+    ];
+    let server = App::guest().start();
+    let mut other = server.connect();
+    for (path, reason) in cases {
+        let mut connection = server.connect();
+        let response = connection.get(path);
+        assert_eq!((response.status, response.header("content-length")), (500, Some("0")), "{path}");
+        let line = server.stderr.line_with(&format!("GET {path} 500"));
+        assert!(line.contains(reason), "{line}");
+        assert_eq!(connection.get("/ok").text(), "ok", "its connection goes on after {path}");
+        assert_eq!(other.get("/ok").text(), "ok", "others go on after {path}");
+    }
+}
+
+#[test]
+fn a_guest_that_loops_becomes_a_504_while_others_respond() {
+    let server = App::guest().arg("--request-timeout=1").start();
+    let start = Instant::now();
+    // More than there are threads.
+    let mut looping: Vec<_> = (0..4).map(|_| server.connect()).collect();
+    for connection in &mut looping {
+        connection.send(get("/loop"));
+    }
+    let mut responses = 0;
+    while start.elapsed() < Duration::from_millis(800) {
+        assert_eq!(server.get("/ok").text(), "ok");
+        responses += 1;
+    }
+    assert!(responses >= 3, "only {responses} responses to others");
+    for connection in &mut looping {
+        connection.response().problem(504);
+    }
+    // The limit, and the same time again for each guest that ran before.
+    assert!(start.elapsed() < Duration::from_secs(5), "after {:?}", start.elapsed());
+    server.stderr.line_with("GET /loop 504");
+    assert_eq!(server.get("/ok").text(), "ok");
+}
+
+#[test]
+fn a_guest_that_never_responds_becomes_a_504() {
+    let server = strict();
+    let start = Instant::now();
+    let mut connection = server.connect();
+    connection.get("/wait").problem(504);
+    assert!(start.elapsed() >= Duration::from_millis(500), "after {:?}", start.elapsed());
+    server.stderr.line_with("GET /wait 504");
+    assert_eq!(connection.get("/ok").text(), "ok");
+}
+
+#[test]
+fn a_guest_that_never_ends_its_response_is_cut_off() {
+    for path in ["/loop-after-head", "/wait-after-head"] {
+        let server = App::guest().args(["--request-timeout=0.5", "--max-instances=1"]).start();
+        let mut connection = server.connect();
+        assert_eq!(connection.send(get(path)).head().status, 200);
+        connection.body(Framing::Chunked, |_| {}).expect_err("a body that breaks off");
+        eventually("its instance is free again", || (server.get("/ok").status == 200).then_some(()));
+    }
+}
+
+#[test]
+fn a_guest_ends_when_its_client_closes_in_the_middle_of_a_body() {
+    let server = App::guest().arg("--max-instances=1").start();
+    assert_eq!(server.connect().send(get("/large/50000000")).head().status, 200);
+    eventually("its instance is free again", || (server.get("/ok").status == 200).then_some(()));
+}
+
+#[test]
+fn a_trap_in_the_middle_of_a_body_is_visible_to_the_client() {
+    let server = App::guest().start();
+    let mut connection = server.connect();
+    let head = connection.send("POST /trap-after-head HTTP/1.1\r\nHost: test\r\nContent-Length: 1\r\n\r\n").head();
+    connection.send("x");
+    let mut body = Vec::new();
+    let end = connection.body(head.framing(), |piece| body.extend_from_slice(piece));
+    assert_eq!((end.expect_err("no end").kind(), &body[..]), (ErrorKind::UnexpectedEof, &b"half a bo"[..]));
+    server.stderr.line_with("unreachable");
+    assert_eq!(server.get("/ok").text(), "ok");
+}
+
+#[test]
+fn a_guest_gets_memory_up_to_the_limit_and_not_more() {
+    let server = App::guest().arg(format!("--max-instance-memory={}", 16 * MIB)).start();
+    assert_eq!(server.get(&format!("/memory/{}", 12 * MIB)).text(), "ok");
+    assert_eq!(server.get(&format!("/memory/{}", 17 * MIB)).status, 500);
+    let line = server.stderr.line_with(&format!("GET /memory/{} 500", 17 * MIB));
+    assert!(line.contains("memory") && line.contains(&(16 * MIB).to_string()), "{line}");
+    assert_eq!(server.get("/ok").text(), "ok");
+}
+
+#[test]
+fn a_request_does_not_see_the_memory_of_the_one_before() {
+    let server = App::guest().args(["--max-instances=1", "--threads=1"]).start();
+    let mut connection = server.connect();
+    for _ in 0..20 {
+        // If the heap did not start empty, the second request would exceed the limit.
+        assert_eq!(connection.get(&format!("/memory/{}", 40 * MIB)).text(), "ok");
+    }
+}
+
+#[test]
+fn a_request_over_the_limit_of_instances_gets_503_and_retry_after() {
+    let server = App::guest().arg("--max-instances=2").start();
+    let mut held: Vec<_> = (0..2).map(|_| server.connect()).collect();
+    for connection in &mut held {
+        connection.send("POST /hold HTTP/1.1\r\nHost: test\r\nContent-Length: 1\r\n\r\n");
+    }
+    server.stdout.wait_for(|lines| lines.get(1).cloned()).expect("both are being held");
+    let mut connection = server.connect();
+    let refused = connection.get("/ok");
+    refused.problem(503);
+    let seconds = refused.header("retry-after").expect("a time to come back");
+    assert!(seconds.parse::<u32>().is_ok_and(|seconds| seconds >= 1), "{seconds}");
+    assert_eq!(held[0].send("x").response().text(), "1");
+    assert_eq!(connection.get("/ok").text(), "ok");
+    assert_eq!(held[1].send("x").response().text(), "1");
+}
+
+#[test]
+fn only_requests_whose_guest_traps_fail() {
+    let server = App::guest().start();
+    thread::scope(|scope| {
+        for client in 0..32 {
+            let mut connection = server.connect();
+            scope.spawn(move || {
+                for number in client * 100..client * 100 + 100 {
+                    let response = connection.get(&format!("/one-in-ten/{number}"));
+                    let expected = if number % 10 == 0 { (500, String::new()) } else { (200, number.to_string()) };
+                    assert_eq!((response.status, response.text().to_owned()), expected);
+                }
+            });
+        }
+    });
+}

@@ -1,0 +1,13 @@
+//! What the core needs from its host.
+
+/// The host of the component. In tests it is a struct with a map of variables.
+pub trait Host {
+    /// The value of a variable. `None` if the host knows no variable of that name.
+    ///
+    /// # Errors
+    /// The host knows the variable but cannot give its value. The text is the host's.
+    fn variable(&self, name: &str) -> Result<Option<String>, String>;
+
+    /// A random number. Every value is equally likely.
+    fn random(&self) -> u64;
+}

@@ -1,0 +1,95 @@
+//! Cases that need the same variables, and the server that they share.
+
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use test_support::{Connection, Server};
+
+use crate::case::{Case, Expected, Variables};
+use crate::check;
+use crate::target::{Started, Target};
+
+/// Cases on one target that need the same variables. They run one after the other, so that each new line of the log belongs to
+/// the latest request.
+pub struct Group {
+    target: Arc<Target>,
+    variables: Variables,
+    server: Mutex<Option<Started>>,
+}
+
+impl Group {
+    pub fn new(target: &Arc<Target>, variables: &Variables) -> Self {
+        Self { target: Arc::clone(target), variables: variables.clone(), server: Mutex::new(None) }
+    }
+
+    /// Runs one case; the error lists everything that was not as expected.
+    pub fn run(&self, case: &Case) -> Result<(), String> {
+        // The server is as good for the next case after one that panicked.
+        let mut server = self.server.lock().unwrap_or_else(PoisonError::into_inner);
+        let expected = case.expected_on(self.target.kind());
+        let mut faults = Vec::new();
+        match server.get_or_insert_with(|| self.target.start(&self.variables)) {
+            Started::Remote(remote) => {
+                let resolved =
+                    remote.address.to_socket_addrs().map_err(|error| format!("{}: {error}", remote.address))?;
+                let address =
+                    resolved.into_iter().next().ok_or_else(|| format!("{} has no address", remote.address))?;
+                ask(case, &expected, Connection::open(address), &remote.authority, &mut faults);
+            }
+            Started::Local(server) => {
+                let before = log_lines(&server.stdout.lines()).len();
+                let peer = ask(case, &expected, server.connect(), &server.address().to_string(), &mut faults);
+                let lines = new_lines(server, before, expected.is_logged());
+                check::log(case, &expected, self.logs_json(), &lines, peer, &mut faults);
+                if !faults.is_empty() {
+                    faults.push(format!("stderr of the server:\n{}", server.stderr));
+                }
+            }
+        }
+        if faults.is_empty() { Ok(()) } else { Err(faults.join("\n")) }
+    }
+
+    fn logs_json(&self) -> bool {
+        self.variables.get("log_format").is_none_or(|format| format != "text")
+    }
+}
+
+/// Sends the request, checks the response, and returns this side's address.
+fn ask(
+    case: &Case,
+    expected: &Expected,
+    mut connection: Connection,
+    authority: &str,
+    faults: &mut Vec<String>,
+) -> SocketAddr {
+    let peer = connection.local_address();
+    connection.send(case.bytes(authority));
+    let response = if case.method() == "HEAD" { connection.head() } else { connection.response() };
+    check::response(case, expected, &response, peer, faults);
+    let more = connection.finish_sending().rest();
+    if !more.is_empty() {
+        faults.push(format!("more than one response: {:?}", String::from_utf8_lossy(&more)));
+    }
+    peer
+}
+
+/// What was logged after the first `before` lines, up to a request of our own that is logged at every level.
+fn new_lines(server: &Server, before: usize, wait_for_one: bool) -> Vec<String> {
+    if wait_for_one {
+        server.stdout.wait_for(|lines| log_lines(lines).get(before).map(drop));
+    }
+    let marker = format!("marker-{before}");
+    server.connect().send(format!("GET /status/500 HTTP/1.1\r\nHost: test\r\nUser-Agent: {marker}\r\n\r\n")).response();
+    let until_marker = |lines: &[String]| {
+        let lines = log_lines(lines);
+        let end = lines.iter().position(|line| line.contains(&marker))?;
+        Some(lines[before..end].iter().map(|line| line.to_string()).collect())
+    };
+    server.stdout.wait_for(until_marker).expect("a failure is always logged")
+}
+
+/// The lines of the access log: the target prints others on the same stream.
+fn log_lines(lines: &[String]) -> Vec<&String> {
+    // A line begins with an object (JSON) or with a time (text).
+    lines.iter().filter(|line| line.starts_with(|first: char| first == '{' || first.is_ascii_digit())).collect()
+}
