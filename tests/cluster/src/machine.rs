@@ -51,7 +51,7 @@ impl Machine {
         let broken = || format!("cannot start {name}: see {}", layout::log(name).display());
         let pid = said.next().with_context(broken)??;
         child.wait()?;
-        let machine = Self { init: pid.parse().ok().and_then(Process::of).with_context(broken)? };
+        let machine = Self { init: pid.parse().ok().and_then(Process::from_id).with_context(broken)? };
         machine.init.write(&layout::pid(name))?;
         connect(machine).with_context(|| format!("cannot connect {name} to the network"))?;
         // Only now: whoever is killed before has left nothing, since this first process ends when the pipe does.

@@ -1,16 +1,15 @@
-//! Processes by id and start time: an id alone may long be somebody else's.
+//! Processes by id and start time, since the kernel gives an id to another process later.
 
 use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
+use procfs::process::all_processes;
+use procfs::{Current, Uptime, ticks_per_second};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::wait;
-
-/// Clock ticks in a second as `/proc` counts them: `USER_HZ`, 100 on every architecture that we run on.
-const TICKS: u64 = 100;
 
 /// A process that this library started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,9 +22,9 @@ pub struct Process {
 
 impl Process {
     /// The process that has this id now, if there is one that is not a zombie.
-    pub fn of(pid: u32) -> Option<Self> {
-        let stat = Stat::parse(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)?;
-        (stat.state != 'Z').then_some(Self { pid, started: stat.started })
+    pub fn from_id(pid: u32) -> Option<Self> {
+        let stat = kernel(pid)?.stat().ok()?;
+        (stat.state != 'Z').then_some(Self { pid, started: stat.starttime })
     }
 
     /// The process noted in `file`, running or not.
@@ -41,9 +40,9 @@ impl Process {
         fs::write(file, text).with_context(|| format!("cannot write {}", file.display()))
     }
 
-    /// Whether it still runs, and not another under its id.
+    /// Whether it still runs. Another process that has its id by now does not count.
     pub fn is_running(self) -> bool {
-        Self::of(self.pid) == Some(self)
+        Self::from_id(self.pid) == Some(self)
     }
 
     /// Sends `signal`; nothing happens if the process has ended.
@@ -67,18 +66,20 @@ impl Process {
 
     /// How long it has been running; `None` if it is not.
     pub fn uptime(self) -> Option<Duration> {
-        let uptime = fs::read_to_string("/proc/uptime").ok()?;
-        let now: f64 = uptime.split_whitespace().next()?.parse().ok()?;
-        let started = self.started as f64 / TICKS as f64;
+        let now = Uptime::current().ok()?.uptime;
+        let started = self.started as f64 / ticks_per_second() as f64;
         self.is_running().then(|| Duration::from_secs_f64((now - started).max(0.0)))
     }
 
     /// Its resident memory in bytes; `None` if it is not running.
     pub fn memory(self) -> Option<u64> {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.pid)).ok()?;
-        let kibibytes: u64 = field(&status, "VmRSS")?.trim_end_matches(" kB").parse().ok()?;
-        Some(kibibytes * 1024)
+        Some(kernel(self.pid)?.status().ok()?.vmrss? * 1024)
     }
+}
+
+/// What the kernel says of the process with this id.
+fn kernel(pid: u32) -> Option<procfs::process::Process> {
+    procfs::process::Process::new(i32::try_from(pid).ok()?).ok()
 }
 
 /// The process with id `inner` in the pid namespace whose first process is `init`.
@@ -86,49 +87,19 @@ impl Process {
 /// # Errors
 /// If there is none: it ended at once.
 pub fn in_namespace(init: Process, inner: u32) -> Result<Process> {
-    let namespace = |pid: &str| fs::read_link(format!("/proc/{pid}/ns/pid")).ok();
-    let wanted = namespace(&init.pid.to_string());
+    let namespace = |pid: i32| fs::read_link(format!("/proc/{pid}/ns/pid")).ok();
+    let wanted = namespace(i32::try_from(init.pid)?);
     let deadline = Instant::now() + Duration::from_secs(1);
     while Instant::now() < deadline {
-        for entry in fs::read_dir("/proc").context("cannot read /proc")?.flatten() {
-            let name = entry.file_name();
-            let Some(pid) = name.to_str().filter(|name| name.bytes().all(|byte| byte.is_ascii_digit())) else {
-                continue;
-            };
-            let Ok(status) = fs::read_to_string(entry.path().join("status")) else { continue };
-            if inner_id(&status) == Some(inner) && namespace(pid) == wanted {
-                return Process::of(pid.parse()?).context("it ended as soon as it was started");
+        for process in all_processes().context("cannot read /proc")?.flatten() {
+            let Some(ids) = process.status().ok().and_then(|status| status.nspid) else { continue };
+            // The last is the id in the innermost namespace.
+            if ids.last().is_some_and(|id| i64::from(*id) == i64::from(inner)) && namespace(process.pid) == wanted {
+                return Process::from_id(process.pid.try_into()?).context("it ended as soon as it was started");
             }
         }
     }
-    anyhow::bail!("it ended as soon as it was started")
-}
-
-/// The id in the innermost pid namespace, of `/proc/PID/status`.
-fn inner_id(status: &str) -> Option<u32> {
-    field(status, "NSpid")?.split_whitespace().last()?.parse().ok()
-}
-
-fn field<'a>(status: &'a str, name: &str) -> Option<&'a str> {
-    status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim)
-}
-
-/// What we want to know of `/proc/PID/stat`.
-#[derive(Debug, PartialEq, Eq)]
-struct Stat {
-    state: char,
-    started: u64,
-}
-
-impl Stat {
-    /// The second field is the program's name in parentheses, which may itself hold spaces and parentheses.
-    fn parse(stat: &str) -> Option<Self> {
-        let (_, rest) = stat.rsplit_once(") ")?;
-        let mut fields = rest.split_whitespace();
-        let state = fields.next()?.chars().next()?;
-        // proc_pid_stat(5) counts from 1: `state` is field 3, `starttime` field 22.
-        Some(Self { state, started: fields.nth(22 - 4)?.parse().ok()? })
-    }
+    bail!("it ended as soon as it was started")
 }
 
 #[cfg(test)]
@@ -138,21 +109,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_with_spaces_and_parentheses_does_not_shift_the_fields() {
-        let stat = "7 (a) b (c) S 1 7 7 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 4242 1 2 3";
-        assert_eq!(Stat::parse(stat), Some(Stat { state: 'S', started: 4242 }));
-    }
-
-    #[test]
-    fn the_innermost_id_is_the_last_one() {
-        assert_eq!(inner_id("Name:\tsh\nNSpid:\t3120\t17\n"), Some(17));
-        assert_eq!(inner_id("NSpid:\t3120\n"), Some(3120));
-    }
-
-    #[test]
     fn another_process_with_the_same_id_is_not_ours() {
         let mut child = Command::new("sleep").arg("60").spawn().unwrap();
-        let process = Process::of(child.id()).unwrap();
+        let process = Process::from_id(child.id()).unwrap();
         let other = Process { started: process.started + 1, ..process };
         assert!(process.is_running() && !other.is_running());
         other.signal(Signal::KILL);
