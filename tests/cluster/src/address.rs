@@ -21,7 +21,7 @@ pub const API_SERVICE: &str = "10.96.0.1";
 pub const DNS: &str = "10.96.0.10";
 
 /// This machine, as the nodes see it: the client's address in a test's access log.
-pub const HOST: Ipv4Addr = Ipv4Addr::new(10, 213, 0, 1);
+pub const MACHINE: Ipv4Addr = Ipv4Addr::new(10, 213, 0, 1);
 
 /// The control plane.
 pub const CONTROL: Ipv4Addr = Ipv4Addr::new(10, 213, 0, 2);

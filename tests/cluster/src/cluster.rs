@@ -15,7 +15,7 @@ use crate::layout::{self, State};
 use crate::machine::Machine;
 use crate::process::Process;
 use crate::wait::{self, PATIENCE};
-use crate::{Component, Tools, address, network, remove, status};
+use crate::{Daemon, Tools, address, network, remove, status};
 
 /// How many lines of a log [`Cluster::report`] shows.
 const TAIL: usize = 30;
@@ -66,7 +66,7 @@ impl Cluster {
     /// add-ons are applied.
     ///
     /// # Errors
-    /// If a cluster is running already, somebody else uses its addresses, or a component does not start.
+    /// If a cluster is running already, somebody else uses its addresses, or a daemon does not start.
     pub fn up(options: &Options) -> Result<Self> {
         start::up(options)
     }
@@ -175,35 +175,35 @@ impl Cluster {
     pub fn install_shim(&self, binary: &Path) -> Result<()> {
         for node in self.nodes() {
             httpserver_shim_installer::Node::in_dir(&node.folder(), None).install(binary)?.run()?;
-            self.restart(Component::Containerd(node.number))?;
+            self.restart(Daemon::Containerd(node.number))?;
         }
         Ok(())
     }
 
-    /// Restarts one component as a service manager would: SIGTERM to it alone, then the same again. The pods of a
+    /// Restarts one daemon as a service manager would: SIGTERM to it alone, then the same again. The pods of a
     /// containerd or kubelet go on. Returns when it answers again.
     ///
     /// # Errors
     /// If it does not end or does not start.
-    pub fn restart(&self, component: Component) -> Result<()> {
-        let process = self.process(component).with_context(|| format!("{} was never started", component.name()))?;
+    pub fn restart(&self, daemon: Daemon) -> Result<()> {
+        let process = self.process(daemon).with_context(|| format!("{} was never started", daemon.name()))?;
         process.end(Signal::TERM, PATIENCE)?;
-        start::component(component, &self.state)?;
-        self.wait_ready(component)
+        start::daemon(daemon, &self.state)?;
+        self.wait_ready(daemon)
     }
 
-    /// Sends `signal` to one component alone.
+    /// Sends `signal` to one daemon alone.
     ///
     /// # Errors
     /// If it is not running.
-    pub fn signal(&self, component: Component, signal: Signal) -> Result<()> {
-        let running = self.process(component).filter(|process| process.is_running());
-        running.with_context(|| format!("{} is not running", component.name()))?.signal(signal);
+    pub fn signal(&self, daemon: Daemon, signal: Signal) -> Result<()> {
+        let running = self.process(daemon).filter(|process| process.is_running());
+        running.with_context(|| format!("{} is not running", daemon.name()))?.signal(signal);
         Ok(())
     }
 
-    fn process(&self, component: Component) -> Option<Process> {
-        Process::read(&layout::pid(&component.name()))
+    fn process(&self, daemon: Daemon) -> Option<Process> {
+        Process::read(&layout::pid(&daemon.name()))
     }
 
     /// Pulls the plugs of node `number`: no more packets, every process killed at once, the API server not told.
@@ -223,53 +223,53 @@ impl Cluster {
     pub fn start_node(&self, number: u8) -> Result<()> {
         ensure!(Machine::find(&format!("node{number}")).is_none(), "node{number} is up already");
         start::node(number, &self.state)?;
-        self.wait_ready(Component::Kubelet(number))
+        self.wait_ready(Daemon::Kubelet(number))
     }
 
-    /// Waits until `component` does its work.
-    fn wait_ready(&self, component: Component) -> Result<()> {
+    /// Waits until `daemon` does its work.
+    fn wait_ready(&self, daemon: Daemon) -> Result<()> {
         let ready = || {
             ensure!(
-                self.process(component).is_some_and(Process::is_running),
+                self.process(daemon).is_some_and(Process::is_running),
                 "{} ended at once:\n{}",
-                component.name(),
-                self.logs_tail(component)
+                daemon.name(),
+                self.logs_tail(daemon)
             );
-            Ok(match component {
-                Component::Etcd | Component::ApiServer => self.kubectl(&["get", "--raw=/readyz"]).is_ok(),
-                Component::Containerd(number) => start::containerd_answers(number, &self.state),
-                Component::Kubelet(number) => {
+            Ok(match daemon {
+                Daemon::Etcd | Daemon::ApiServer => self.kubectl(&["get", "--raw=/readyz"]).is_ok(),
+                Daemon::Containerd(number) => start::containerd_answers(number, &self.state),
+                Daemon::Kubelet(number) => {
                     let health = format!("/api/v1/nodes/node{number}/proxy/healthz");
                     self.kubectl(&["get", "--raw", &health]).is_ok()
                 }
                 _ => true,
             })
         };
-        wait::until(&format!("{} answers", component.name()), PATIENCE, ready)
+        wait::until(&format!("{} answers", daemon.name()), PATIENCE, ready)
     }
 
-    /// A component's log.
+    /// A daemon's log.
     ///
     /// # Errors
     /// If it was never started.
-    pub fn log(&self, component: Component) -> Result<String> {
-        let file = layout::log(&component.name());
+    pub fn log(&self, daemon: Daemon) -> Result<String> {
+        let file = layout::log(&daemon.name());
         let log = fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
         Ok(String::from_utf8_lossy(&log).into_owned())
     }
 
-    /// The end of a component's log.
-    pub fn logs_tail(&self, component: Component) -> String {
-        tail(&self.log(component).unwrap_or_default(), TAIL)
+    /// The end of a daemon's log.
+    pub fn logs_tail(&self, daemon: Daemon) -> String {
+        tail(&self.log(daemon).unwrap_or_default(), TAIL)
     }
 
     /// The ends of all logs, for a test that failed.
     pub fn report(&self) -> String {
-        let part = |component: Component| {
-            let file = layout::log(&component.name());
-            format!("== {}\n{}\n", file.display(), self.logs_tail(component))
+        let part = |daemon: Daemon| {
+            let file = layout::log(&daemon.name());
+            format!("== {}\n{}\n", file.display(), self.logs_tail(daemon))
         };
-        Component::all(self.state.nodes).into_iter().map(part).collect()
+        Daemon::all(self.state.nodes).into_iter().map(part).collect()
     }
 
     /// What runs, and how to use it, for people.

@@ -1,4 +1,4 @@
-//! The configuration files of the cluster's programs: what their command lines in [`crate::component`] do not say.
+//! The configuration files of the cluster's programs: what their command lines in [`crate::daemon`] do not say.
 
 use crate::layout::pki;
 use crate::{address, cgroup};

@@ -72,7 +72,7 @@ impl Image {
     ///
     /// # Errors
     /// If the program cannot be read.
-    pub fn of_program(name: &str, program: &Path) -> Result<Self> {
+    pub fn from_program(name: &str, program: &Path) -> Result<Self> {
         let path = program.file_name().and_then(|name| name.to_str()).context("a program has a name")?.to_owned();
         let content = fs::read(program).with_context(|| format!("cannot read {}", program.display()))?;
         Ok(Self {

@@ -13,14 +13,14 @@ pub mod arguments;
 mod cgroup;
 mod cluster;
 mod command;
-mod component;
 mod configuration;
-mod host;
+mod daemon;
 pub mod image;
 mod layout;
 mod machine;
 mod network;
 mod pki;
+mod preflight;
 mod process;
 mod remove;
 mod status;
@@ -31,7 +31,7 @@ use xtask_runner::{Runner, cache};
 
 pub use arguments::MAX_NODES;
 pub use cluster::{Cluster, Node, Options};
-pub use component::Component;
+pub use daemon::Daemon;
 pub use layout::RUN;
 pub use tools::Tools;
 
@@ -42,7 +42,7 @@ pub use tools::Tools;
 /// What is missing, and what to do about it.
 pub fn prepare(runner: &mut Runner) -> anyhow::Result<Tools> {
     let cache = cache::folder()?.join("cluster");
-    host::prepare(&cache, runner)?;
+    preflight::prepare(&cache, runner)?;
     Tools::build(&cache, runner)
 }
 

@@ -41,7 +41,7 @@ pub fn connect_control(control: Machine, nodes: u8) -> Result<()> {
         "link add {LINK} type veth peer name uplink netns {pid}\n\
          addr add {}/{prefix} dev {LINK}\n\
          link set {LINK} up\n",
-        address::HOST
+        address::MACHINE
     );
     let mut inside = format!(
         "link set lo up\n\

@@ -20,7 +20,7 @@ struct Subject {
     names: Vec<SanType>,
 }
 
-/// Makes the authority, the certificates of all components and of `nodes` nodes, the kubeconfig files, and the key that
+/// Makes the authority, the certificates of all daemons and of `nodes` nodes, the kubeconfig files, and the key that
 /// signs the service accounts' tokens.
 pub fn make(nodes: u8) -> Result<()> {
     fs::create_dir_all(layout::path("pki"))?;

@@ -6,15 +6,15 @@ use std::time::Duration;
 use anyhow::Result;
 
 use crate::process::Process;
-use crate::{Cluster, Component, layout};
+use crate::{Cluster, Daemon, layout};
 
-/// A table of the components, the nodes as the API server sees them, and how to use the cluster.
+/// A table of the daemons, the nodes as the API server sees them, and how to use the cluster.
 pub fn status(cluster: &Cluster) -> Result<String> {
-    let mut text = format!("{:<32} {:>8} {:>8} {:>8}\n", "component", "pid", "uptime", "memory");
+    let mut text = format!("{:<32} {:>8} {:>8} {:>8}\n", "daemon", "pid", "uptime", "memory");
     let machines = std::iter::once("control".to_owned()).chain(cluster.nodes().into_iter().map(|node| node.name));
-    let components = Component::all(cluster.nodes().len() as u8).into_iter().map(Component::name);
+    let daemons = Daemon::all(cluster.nodes().len() as u8).into_iter().map(Daemon::name);
     let mut total = 0;
-    for name in machines.chain(components) {
+    for name in machines.chain(daemons) {
         let process = Process::read(&layout::pid(&name));
         match process.and_then(|process| Some((process.pid, process.uptime()?, process.memory()?))) {
             Some((pid, uptime, memory)) => {

@@ -113,7 +113,7 @@ fn build(module: &Module, folder: &Path, runner: &mut Runner) -> Result<()> {
         _ => {}
     }
     for (program, name) in IMAGES.iter().filter(|(program, _)| unfinished.join(program).is_file()) {
-        let image = Image::of_program(name, &unfinished.join(program))?;
+        let image = Image::from_program(name, &unfinished.join(program))?;
         image::archive(&[image], &archive(&unfinished, program))?;
     }
     fs::remove_dir_all(&source)?;

@@ -6,29 +6,25 @@ use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
-use std::{env, fs, thread};
+use std::{fs, thread};
 
-use test_cluster::{Cluster, Component, Options, RUN};
+use test_cluster::{Cluster, Daemon, Options, RUN};
 
-/// Set for the copy of this program that only starts a cluster, to be killed on the way.
-const ONLY_UP: &str = "TEST_CLUSTER_ONLY_UP";
+/// Two, so that one of them can be killed.
+const NODES: u8 = 2;
 
 /// In the path of each of the cluster's programs.
 const PROGRAMS: &str = "/httpserver/cluster/";
 
-/// Moments after the start at which `up` is killed: in the network, in the control plane, in the nodes, in the add-ons.
+/// When `up` is killed, milliseconds after its start: while it makes the network, the control plane, the nodes, the add-ons.
 const KILLED_AFTER: [u64; 5] = [50, 300, 1000, 3000, 6000];
 
 #[test]
 #[ignore = "wants root and the machine for itself: `cargo xtask cluster test`"]
 fn a_cluster_survives_restarts_and_leaves_nothing_behind() {
-    if env::var_os(ONLY_UP).is_some() {
-        Cluster::up(&options()).unwrap();
-        return;
-    }
     let options = options();
     let before = traces();
-    // What an earlier run of this test left would be no finding of this one.
+    // What is left from an earlier run would look like a fault of this one.
     assert!(!Path::new(RUN).exists(), "a cluster is running: `cargo xtask cluster down`");
 
     let cluster = timed("up", || Cluster::up(&options).unwrap());
@@ -48,23 +44,23 @@ fn a_cluster_survives_restarts_and_leaves_nothing_behind() {
     unchanged(&before, "after a killed `up`, another, and down");
 }
 
-/// Every component restarts, and the pods do not notice; a killed node comes back.
+/// Every daemon restarts, and the pods do not notice; a killed node comes back.
 fn survives(cluster: &Cluster) {
     let pods = || {
         let format = "--output=jsonpath={range .items[*]}{.metadata.name} {.status.containerStatuses[*].containerID}{\"\\n\"}{end}";
         cluster.kubectl(&["get", "pods", "--namespace=kube-system", "--selector=app=traefik", format]).unwrap()
     };
     let before = pods();
-    for component in [
-        Component::Containerd(1),
-        Component::Kubelet(1),
-        Component::KubeProxy(1),
-        Component::Etcd,
-        Component::ApiServer,
-        Component::ControllerManager,
-        Component::Scheduler,
+    for daemon in [
+        Daemon::Containerd(1),
+        Daemon::Kubelet(1),
+        Daemon::KubeProxy(1),
+        Daemon::Etcd,
+        Daemon::ApiServer,
+        Daemon::ControllerManager,
+        Daemon::Scheduler,
     ] {
-        timed(&format!("restart of {}", component.name()), || cluster.restart(component).unwrap());
+        timed(&format!("restart of {}", daemon.name()), || cluster.restart(daemon).unwrap());
     }
     ready(cluster);
     assert_eq!(pods(), before, "no pod was started anew");
@@ -86,10 +82,10 @@ fn ready(cluster: &Cluster) {
     cluster.kubectl(&["wait", "--for=condition=Ready", "node", "--all", "--timeout=60s"]).unwrap();
 }
 
-/// Starts a cluster in another process, and kills that.
+/// Starts a cluster in another process, and kills that process after `delay`.
 fn killed_after(delay: Duration) {
-    let mut up = Command::new(env::current_exe().unwrap());
-    up.args(["--ignored"]).env(ONLY_UP, "1").stdout(Stdio::null()).stderr(Stdio::null());
+    let mut up = Command::new(env!("CARGO_BIN_EXE_test-cluster"));
+    up.args(["up", &format!("--nodes={NODES}")]).stdout(Stdio::null()).stderr(Stdio::null());
     let mut up = up.spawn().unwrap();
     // Not a wait for something: the moment of the kill is what is tested.
     thread::sleep(delay);
@@ -98,7 +94,7 @@ fn killed_after(delay: Duration) {
 }
 
 fn options() -> Options {
-    Options { nodes: 2, tools: test_cluster::built().unwrap() }
+    Options { nodes: NODES, tools: test_cluster::built().unwrap() }
 }
 
 /// Everything that a cluster could leave on the machine.

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use anyhow::{Result, ensure};
-use test_cluster::Component;
+use test_cluster::Daemon;
 
 use crate::load::{self, NoFailures};
 use crate::testbed::{Testbed, text, until};
@@ -69,23 +69,23 @@ pub fn while_drained(testbed: &Testbed, number: u8, act: impl FnOnce() -> Result
 
 /// A restart of a node's containerd.
 pub fn containerd(testbed: &Testbed) -> Result<NoFailures> {
-    restarts(testbed, &[Component::Containerd(NODE)])
+    restarts(testbed, &[Daemon::Containerd(NODE)])
 }
 
 /// A restart of a node's kubelet.
 pub fn kubelet(testbed: &Testbed) -> Result<NoFailures> {
-    restarts(testbed, &[Component::Kubelet(NODE)])
+    restarts(testbed, &[Daemon::Kubelet(NODE)])
 }
 
 /// A restart of the API server and of etcd.
 pub fn control_plane(testbed: &Testbed) -> Result<NoFailures> {
-    restarts(testbed, &[Component::ApiServer, Component::Etcd])
+    restarts(testbed, &[Daemon::ApiServer, Daemon::Etcd])
 }
 
 /// Restarts parts of the cluster; no container restarts with them.
-fn restarts(testbed: &Testbed, components: &[Component]) -> Result<NoFailures> {
+fn restarts(testbed: &Testbed, daemons: &[Daemon]) -> Result<NoFailures> {
     let before = containers(testbed)?;
-    let restart = || components.iter().try_for_each(|component| testbed.cluster.restart(*component));
+    let restart = || daemons.iter().try_for_each(|daemon| testbed.cluster.restart(*daemon));
     let outcome = without_failed_requests(testbed, restart)?;
     let ready = testbed.ready_pods()?.len();
     ensure!(ready == 3 && containers(testbed)? == before, "containers were restarted, {ready} pods are ready");

@@ -22,8 +22,8 @@ pub fn import(testbed: &Testbed) -> Result<()> {
         testbed,
         &[
             application(GUEST, &[("spin.toml", App::PLAIN_MANIFEST.into()), ("component.wasm", component)]),
-            Image::of_program(BASELINE, &artifacts::tool("baseline"))?,
-            Image::of_program(BUSYBOX, &artifacts::tool("busybox"))?,
+            Image::from_program(BASELINE, &artifacts::tool("baseline"))?,
+            Image::from_program(BUSYBOX, &artifacts::tool("busybox"))?,
         ],
     )
 }

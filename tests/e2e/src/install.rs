@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
-use test_cluster::{Component, RUN};
+use test_cluster::{Daemon, RUN};
 use test_support::artifacts;
 
 use crate::disruptions::while_drained;
@@ -32,13 +32,13 @@ pub fn uninstall_and_install(testbed: &Testbed) -> Result<NoFailures> {
     let mut refused = String::new();
     let outcome = while_drained(testbed, NODE, || {
         shim(&folder, &["--uninstall"])?;
-        testbed.cluster.restart(Component::Containerd(NODE))?;
+        testbed.cluster.restart(Daemon::Containerd(NODE))?;
         let without = fs::read_to_string(&config)?;
         ensure!(installed.contains("runtimes.spin") && !without.contains("spin"), "{without}");
         testbed.cluster.apply(&pod.to_string())?;
         refused = pod.event(testbed, "no runtime for")?;
         shim(&folder, &["--install"])?;
-        testbed.cluster.restart(Component::Containerd(NODE))?;
+        testbed.cluster.restart(Daemon::Containerd(NODE))?;
         ensure!(fs::read_to_string(&config)? == installed, "the configuration is not as it was before");
         pod.while_ready(testbed, |state| {
             let status = get_status(testbed, state, "/healthz")?;

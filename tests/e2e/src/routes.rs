@@ -124,7 +124,7 @@ pub fn client_address(testbed: &Testbed) -> Result<String> {
     let response = testbed.send(testbed.node(1).ip, 80, HOSTNAME, "/ip", forged)?;
     let seen: Value = serde_json::from_slice(&response.body)?;
     let client = text(&seen, "/client")?;
-    ensure!(client == address::HOST.to_string(), "expected this machine, {}, got {seen}", address::HOST);
+    ensure!(client == address::MACHINE.to_string(), "expected this machine, {}, got {seen}", address::MACHINE);
     testbed.send(testbed.node(1).ip, 80, HOSTNAME, "/forged", forged)?;
     let line = observe::log_line(testbed, "/forged")?;
     ensure!(line["client"] == client, "the access log has another client: {line}");

@@ -10,7 +10,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
-use test_cluster::Component;
+use test_cluster::Daemon;
 use test_support::wait::{Patience, find_despite_errors};
 
 use crate::cgroup;
@@ -85,7 +85,7 @@ fn start_and_response(testbed: &Testbed, pod: &Pod) -> Result<(DateTime<Utc>, Da
     let responded = first_response(testbed, ip.parse()?)?;
     let id = find("the container has its id", || known("/status/containerStatuses/0/containerID"))?;
     let id = id.trim_start_matches("containerd://");
-    let log = testbed.cluster.log(Component::Containerd(NODE))?;
+    let log = testbed.cluster.log(Daemon::Containerd(NODE))?;
     let line = log.lines().find(|line| line.contains(&format!(r#"StartContainer for \"{id}\""#)));
     let line = line.with_context(|| format!("containerd's log has the start of {id}"))?;
     let time = line.strip_prefix("time=\"").and_then(|line| line.split('"').next()).context("a line has a time")?;

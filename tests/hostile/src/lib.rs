@@ -134,7 +134,7 @@ pub fn application(name: &str, manifest: impl Into<Content>, component: impl Int
 }
 
 fn with_busybox(name: &str, busybox: &Path, more: impl IntoIterator<Item = File>) -> Result<Image> {
-    let mut image = Image::of_program(name, busybox)?;
+    let mut image = Image::from_program(name, busybox)?;
     image.files.extend(more);
     Ok(image)
 }

@@ -38,7 +38,7 @@ fn all() -> Result<Vec<Image>> {
     let read = |name: &str| fs::read(Path::new(SHARE).join(name)).with_context(|| format!("no {name} in {SHARE}"));
     let (component, library) = (read("component.wasm")?, read("libnss_evil.so.2")?);
     Ok(vec![
-        Image::of_program(BUSYBOX, busybox)?,
+        Image::from_program(BUSYBOX, busybox)?,
         hostile::application(APPLICATION, hostile::MANIFEST.as_bytes().to_vec(), component.clone()),
         hostile::devices(busybox, disk()?)?,
         hostile::names(busybox, &library)?,

@@ -8,11 +8,11 @@ use anyhow::{Context, Result, bail, ensure};
 
 use super::{Cluster, Options, ctr};
 use crate::command::output;
-use crate::component::{self, Component};
+use crate::daemon::{self, Daemon};
 use crate::layout::{self, State};
 use crate::machine::Machine;
 use crate::wait::{self, PATIENCE};
-use crate::{MAX_NODES, addons, cgroup, configuration, host, network, pki, remove};
+use crate::{MAX_NODES, addons, cgroup, configuration, network, pki, preflight, remove};
 
 /// See [`Cluster::up`].
 pub fn up(options: &Options) -> Result<Cluster> {
@@ -70,12 +70,12 @@ impl Cluster {
 
     /// The API server needs etcd to start; controllers and scheduler give up on an API server that takes long.
     fn start_control(&self) -> Result<()> {
-        component(Component::Etcd, &self.state)?;
-        component(Component::ApiServer, &self.state)?;
-        self.wait_ready(Component::ApiServer)?;
-        component(Component::ControllerManager, &self.state)?;
-        fs::write(component::configuration(Component::Scheduler), configuration::scheduler())?;
-        component(Component::Scheduler, &self.state)
+        daemon(Daemon::Etcd, &self.state)?;
+        daemon(Daemon::ApiServer, &self.state)?;
+        self.wait_ready(Daemon::ApiServer)?;
+        daemon(Daemon::ControllerManager, &self.state)?;
+        fs::write(daemon::configuration(Daemon::Scheduler), configuration::scheduler())?;
+        daemon(Daemon::Scheduler, &self.state)
     }
 }
 
@@ -88,33 +88,33 @@ pub fn node(number: u8, state: &State) -> Result<()> {
     Machine::start(&name, &state.tools, &keep(state), |node| {
         network::connect_node(control, node, number, state.nodes)
     })?;
-    let containerd = component::configuration(Component::Containerd(number));
+    let containerd = daemon::configuration(Daemon::Containerd(number));
     // One that comes back has what somebody may have added: the handler of a shim.
     if !containerd.exists() {
         fs::create_dir_all(containerd.parent().expect("a file is in a folder"))?;
-        fs::write(containerd, configuration::containerd(host::cni()?, host::lacks_sys_resource()))?;
+        fs::write(containerd, configuration::containerd(preflight::cni()?, preflight::lacks_sys_resource()))?;
     }
-    fs::write(component::configuration(Component::Kubelet(number)), configuration::kubelet(number))?;
+    fs::write(daemon::configuration(Daemon::Kubelet(number)), configuration::kubelet(number))?;
     let cni = folder.join("var/lib/cni/net.d");
     fs::create_dir_all(&cni)?;
     fs::write(cni.join("10-pods.conflist"), configuration::cni(number))?;
 
-    component(Component::Containerd(number), state)?;
+    daemon(Daemon::Containerd(number), state)?;
     wait::until(&format!("containerd of {name} answers"), PATIENCE, || Ok(containerd_answers(number, state)))?;
-    component(Component::KubeProxy(number), state)?;
+    daemon(Daemon::KubeProxy(number), state)?;
     // The kubelet looks for the sandbox image only when there is a pod: images and registration side by side.
-    component(Component::Kubelet(number), state)?;
+    daemon(Daemon::Kubelet(number), state)?;
     addons::import(number, state)
 }
 
-/// Starts one component in its machine.
-pub fn component(component: Component, state: &State) -> Result<()> {
-    let machine = component.machine();
+/// Starts one daemon in its machine.
+pub fn daemon(daemon: Daemon, state: &State) -> Result<()> {
+    let machine = daemon.machine();
     let machine = Machine::find(&machine).with_context(|| format!("{machine} is not up"))?;
-    let mut command = vec![state.tools.file(component.program()).display().to_string()];
-    command.extend(component.arguments());
-    let own = layout::machine(&component.machine()).join("usr/local/bin");
-    machine.spawn(&component.name(), &command, &state.tools.path(Some(&own)))?;
+    let mut command = vec![state.tools.file(daemon.program()).display().to_string()];
+    command.extend(daemon.arguments());
+    let own = layout::machine(&daemon.machine()).join("usr/local/bin");
+    machine.spawn(&daemon.name(), &command, &state.tools.path(Some(&own)))?;
     Ok(())
 }
 

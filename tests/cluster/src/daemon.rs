@@ -7,7 +7,7 @@ use crate::{address, layout};
 
 /// A program of the cluster that can be restarted on its own; nodes are counted from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Component {
+pub enum Daemon {
     /// Where the API server keeps everything.
     Etcd,
     /// The API server.
@@ -24,15 +24,15 @@ pub enum Component {
     Kubelet(u8),
 }
 
-impl Component {
+impl Daemon {
     /// What runs on a cluster of `nodes` nodes, in the order in which it starts.
     pub fn all(nodes: u8) -> Vec<Self> {
         let control = [Self::Etcd, Self::ApiServer, Self::ControllerManager, Self::Scheduler];
-        control.into_iter().chain((1..=nodes).flat_map(Self::of_node)).collect()
+        control.into_iter().chain((1..=nodes).flat_map(Self::for_node)).collect()
     }
 
     /// What runs on node `number`, in the order in which it starts.
-    pub fn of_node(number: u8) -> [Self; 3] {
+    pub fn for_node(number: u8) -> [Self; 3] {
         [Self::Containerd(number), Self::KubeProxy(number), Self::Kubelet(number)]
     }
 
@@ -85,13 +85,13 @@ impl Component {
     }
 }
 
-/// The configuration file of a component that has one.
-pub fn configuration(component: Component) -> PathBuf {
-    let folder = layout::machine(&component.machine());
-    match component {
+/// The configuration file of a daemon that has one.
+pub fn configuration(daemon: Daemon) -> PathBuf {
+    let folder = layout::machine(&daemon.machine());
+    match daemon {
         // Where whoever installs a shim looks for it.
-        Component::Containerd(_) => folder.join("etc/containerd/config.toml"),
-        _ => folder.join(component.program()).with_extension("yaml"),
+        Daemon::Containerd(_) => folder.join("etc/containerd/config.toml"),
+        _ => folder.join(daemon.program()).with_extension("yaml"),
     }
 }
 
