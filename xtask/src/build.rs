@@ -16,7 +16,7 @@ const LAPTOP: &str = "laptop";
 /// The package of the component.
 const COMPONENT: &str = "httpserver";
 
-/// Builds the component in `flavour`, else in the best one that can be made here, and says what came out.
+/// Builds the component in `flavour`, or in the default flavour, and prints its size.
 pub fn run(runner: &mut Runner, flavour: Option<Flavour>) -> Result<()> {
     let (toolchain, flavour) = match flavour {
         Some(flavour) => (Toolchain::find(runner, flavour)?, flavour),
@@ -35,7 +35,7 @@ pub fn component(runner: &mut Runner, toolchain: &Toolchain, flavour: Flavour) -
     Ok(path)
 }
 
-/// Builds the component in `flavour` where cargo leaves it, beside the one that `spin.toml` names.
+/// Builds the component in `flavour` without replacing the file that `spin.toml` names.
 pub fn component_for_tests(runner: &mut Runner, toolchain: &Toolchain, flavour: Flavour) -> Result<PathBuf> {
     package(runner, toolchain, flavour, COMPONENT)
 }
@@ -59,7 +59,7 @@ pub fn laptop_runtime() -> PathBuf {
     workspace::target().join(LAPTOP).join("httpserver")
 }
 
-/// Builds what runs on any Linux, each a static program: the embedded runtime and the shim.
+/// Builds the static programs, which run on any Linux: the runtime and the shim.
 pub fn static_programs(runner: &mut Runner) -> Result<Musl> {
     shim::prerequisites(runner)?;
     let musl = Musl::find(runner)?;
@@ -76,7 +76,7 @@ pub fn native(runner: &mut Runner, program: &str) -> Result<PathBuf> {
     Ok(workspace::target().join("host").join(program))
 }
 
-/// Builds the Go server that the component is measured beside: one static program.
+/// Builds the Go server that the component is compared with: one static program.
 pub fn baseline(runner: &mut Runner) -> Result<PathBuf> {
     let binary = workspace::target().join("baseline");
     let mut go = workspace::command("go");
@@ -95,8 +95,8 @@ fn package(runner: &mut Runner, toolchain: &Toolchain, flavour: Flavour, package
     Ok(toolchain.artifact(flavour, package))
 }
 
-/// Copies `from` to `to` in one step, so that nobody reads half a file, and only if they differ, so that nobody who
-/// watches the file does work for nothing.
+/// Copies `from` to `to` if they differ, so that a program that watches `to` sees no needless change. A reader never sees half
+/// of the file.
 fn copy_if_changed(from: &Path, to: &Path) -> Result<()> {
     let made = fs::read(from).with_context(|| format!("cannot read {}", from.display()))?;
     if fs::read(to).is_ok_and(|present| present == made) {
@@ -115,7 +115,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_changed_file_is_put() {
+    fn only_a_changed_file_is_copied() {
         let folder = std::env::temp_dir().join(format!("httpserver-xtask-put-{}", std::process::id()));
         let (from, to) = (folder.join("from"), folder.join("new/to.wasm"));
         fs::create_dir_all(&folder).unwrap();

@@ -20,7 +20,7 @@ use arguments::Action as Program;
 pub enum Action {
     #[command(flatten)]
     Program(Program),
-    /// Test the cluster itself: it survives restarts and leaves nothing behind; wants the machine for itself
+    /// Test the cluster itself: it survives restarts and leaves nothing behind; no other cluster may run
     Test,
 }
 

@@ -63,14 +63,14 @@ enum Command {
     },
     /// Build the containerd shim, one static program for any Linux
     Shim(shim::Arguments),
-    /// A whole Kubernetes on this machine, from Go modules: for the end-to-end tests, and to try things in
+    /// Start, use or end a whole Kubernetes on this machine, built from Go modules
     Cluster {
         #[command(subcommand)]
         action: cluster::Action,
     },
-    /// The application on a cluster of three nodes: shim, image and manifests, from apply to failure
+    /// Test the application on a cluster of three nodes: shim, image and manifests, from apply to failure
     E2e(e2e::Arguments),
-    /// The shim on a machine with systemd, control groups of version 2 and AppArmor, which is emulated
+    /// Test the shim on an emulated machine with systemd, cgroup v2 and AppArmor
     Vm {
         #[command(subcommand)]
         action: vm::Action,
@@ -121,7 +121,7 @@ fn main() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            // Not `{:?}`: with RUST_BACKTRACE set that prints a stack, which helps nobody here.
+            // Not `{:?}`, which prints a stack if RUST_BACKTRACE is set.
             eprintln!("error: {error:#}");
             ExitCode::FAILURE
         }

@@ -15,7 +15,7 @@ use crate::tools::TEST_TOOLS;
 use crate::{build, workspace};
 pub use summary::Summary;
 
-/// Runs all tests on every host there is; `arguments` are for the test binaries.
+/// Runs all tests; `arguments` are for the test binaries.
 pub fn run(runner: &mut Runner, arguments: &[OsString]) -> Result<()> {
     let (toolchain, flavour) = Toolchain::best(runner)?;
     let stable = Toolchain::find(runner, Flavour::Stable)?;
@@ -62,15 +62,15 @@ pub fn run(runner: &mut Runner, arguments: &[OsString]) -> Result<()> {
     temporary.ensure_empty()
 }
 
-/// What the tests start besides what is built here, by the environment variable that names it.
+/// The tools that tests start, each with the environment variable that names it.
 pub fn tools(runner: &mut Runner) -> Result<Vec<(String, PathBuf)>> {
     let mut paths = vec![("HTTPSERVER_XTASK".to_owned(), env::current_exe().context("this program has no path")?)];
     for tool in &TEST_TOOLS {
         paths.push((tool.variable(), tool.path(runner)?));
     }
-    // By its own name: they type what a person would type.
+    // Tests find it by `PATH`, as a person does.
     if Command::new("curl").arg("--version").output().is_err() {
-        apt::install(runner, &["curl"], "the tests ask by curl, too, which is not here")?;
+        apt::install(runner, &["curl"], "the tests need curl, which is not here")?;
     }
     Ok(paths)
 }
@@ -94,7 +94,7 @@ pub fn report(runner: &Runner, summary: &Summary) {
     print!("\n{summary}");
 }
 
-/// The tests' own folder for temporary files: what they leave there is found, and does not stay.
+/// A folder for the tests' temporary files. Files that a test leaves there are reported, then removed.
 struct Temporary(PathBuf);
 
 impl Temporary {
@@ -124,7 +124,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_tests_leave_is_named_and_removed() {
+    fn files_that_tests_leave_are_named_and_removed() {
         let path = std::env::temp_dir().join(format!("httpserver-xtask-temporary-{}", std::process::id()));
         let temporary = Temporary::new(path.clone()).unwrap();
         temporary.ensure_empty().unwrap();

@@ -16,7 +16,7 @@ use crate::workspace;
 /// What the components are compiled for.
 pub const TARGET: &str = "wasm32-wasip2";
 
-/// Why Debian's packages are wanted.
+/// Why Debian's packages are needed.
 const NO_COMPILER: &str =
     "no compiler for wasm32-wasip2: rustup could not add it (`rustup target add wasm32-wasip2` shows why)";
 
@@ -72,7 +72,7 @@ impl Toolchain {
         Ok(Self::Debian { linkers: rustup::linkers(&sysroot)? })
     }
 
-    /// What to build where nobody chose: what ships, wherever it can be made.
+    /// The default: the flavour that ships if it can be built here, otherwise the other one.
     pub fn best(runner: &mut Runner) -> Result<(Self, Flavour)> {
         match Self::find(runner, Flavour::Ship) {
             Ok(toolchain) => Ok((toolchain, Flavour::Ship)),

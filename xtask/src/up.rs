@@ -20,7 +20,7 @@ use crate::{build, workspace};
 /// The arguments of `cargo xtask up`.
 #[derive(Args)]
 pub struct Arguments {
-    /// The address to listen on; port 0 takes a free one [default: SPIN_HTTP_LISTEN_ADDR, else 127.0.0.1:3000]
+    /// The address to listen on; port 0 takes a free one [default: SPIN_HTTP_LISTEN_ADDR, or 127.0.0.1:3000]
     #[arg(long, value_name = "IP:PORT")]
     listen: Option<SocketAddr>,
 

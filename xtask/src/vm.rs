@@ -1,4 +1,4 @@
-//! `cargo xtask vm …`: the shim on a machine of its own, emulated, with systemd, control groups of version 2 and AppArmor.
+//! `cargo xtask vm …`: tests the shim on an emulated machine with systemd, cgroup v2 and AppArmor.
 //! Its README: `tests/vm/`.
 
 use std::ffi::OsString;

@@ -7,23 +7,23 @@ use clap::{Args, ValueEnum};
 /// What to do, and on which node.
 #[derive(Args)]
 pub struct Arguments {
-    /// Also say what this would change for this node's containerd, and with --yes change it
+    /// Also print what an install would change on this node, and with --yes change it
     #[arg(long)]
     pub install: bool,
 
-    /// Say what it takes to undo --install, and with --yes undo it
+    /// Print what undoes --install, and with --yes do it
     #[arg(long, conflicts_with = "install")]
     pub uninstall: bool,
 
-    /// Do what is said
+    /// Make the changes
     #[arg(long)]
     pub yes: bool,
 
-    /// The node's root folder, where that is not this system's
+    /// The node's root folder, if it is not this system's
     #[arg(long, value_name = "FOLDER", default_value = "/")]
     pub root: PathBuf,
 
-    /// containerd's version, where it cannot be asked
+    /// containerd's version, if it cannot be asked
     #[arg(long, value_name = "VERSION")]
     pub containerd: Option<Version>,
 }

@@ -61,12 +61,12 @@ impl Version {
     }
 }
 
-/// The configuration with our handler, from the one that there is; that one itself if it has the handler.
+/// Adds our handler to a configuration. One that has it already stays as it is.
 ///
-/// `version` is needed only where there is none, and asked for only then.
+/// `version` is called only if there is no configuration yet.
 ///
 /// # Errors
-/// No such version, no TOML, or the handler belongs to another shim.
+/// The version is unknown, the text is not TOML, or the handler belongs to another shim.
 pub fn add(text: Option<&str>, version: impl FnOnce() -> Result<Version>) -> Result<String> {
     let mut document = match text {
         Some(text) => parse(text)?,
@@ -81,7 +81,7 @@ pub fn add(text: Option<&str>, version: impl FnOnce() -> Result<Version>) -> Res
             parent.set_implicit(true);
             Item::Table(parent)
         });
-        table = entry.as_table_mut().with_context(|| format!("`{key}` is no table, expected one"))?;
+        table = entry.as_table_mut().with_context(|| format!("`{key}` is not a table, expected one"))?;
     }
     if let Some(present) = table.get(HANDLER) {
         let found = present.get("runtime_type").and_then(Item::as_str).unwrap_or("none");
@@ -112,10 +112,10 @@ fn handler(runtime_type: &str) -> Table {
     handler
 }
 
-/// The configuration without our handler; `None` if it has none of ours.
+/// Removes our handler from a configuration; `None` if it does not have it.
 ///
 /// # Errors
-/// No TOML.
+/// The text is not TOML.
 pub fn remove(text: &str) -> Result<Option<String>> {
     let mut document = parse(text)?;
     let version = Version::from_document(&document)?;
@@ -133,7 +133,7 @@ pub fn remove(text: &str) -> Result<Option<String>> {
     Ok(Some(document.to_string()))
 }
 
-/// Whether containers' cgroups are systemd's: what runc is told, all must be.
+/// Whether systemd makes the cgroups of containers. All handlers must agree, so runc's setting decides.
 fn uses_systemd(document: &Table, version: Version) -> bool {
     let runc = document
         .get("plugins")
@@ -142,7 +142,7 @@ fn uses_systemd(document: &Table, version: Version) -> bool {
 }
 
 fn parse(text: &str) -> Result<DocumentMut> {
-    text.parse().context("it is no TOML")
+    text.parse().context("it is not TOML")
 }
 
 #[cfg(test)]
@@ -185,7 +185,7 @@ level = "info"
     }
 
     #[test]
-    fn what_is_there_stays_and_comes_back() {
+    fn install_keeps_other_settings_and_uninstall_restores_the_file() {
         let added = add_to(V2).unwrap();
         for line in V2.lines() {
             assert!(added.contains(line), "{added}");
@@ -198,7 +198,7 @@ level = "info"
     }
 
     #[test]
-    fn a_handler_of_somebody_else_is_left_alone() {
+    fn a_handler_of_another_shim_is_left_alone() {
         let foreign = "version = 3\n[plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.spin]\n\
                        runtime_type = 'io.containerd.spin.v2'\n";
         let error = add_to(foreign).unwrap_err().to_string();

@@ -9,7 +9,7 @@ use clap::Parser;
 use httpserver_shim_installer::arguments::Arguments;
 use httpserver_shim_installer::{BINARY, Node};
 
-/// Gives the shim to this node's containerd, or takes it away again
+/// Installs the shim for this node's containerd, or removes it
 #[derive(Parser)]
 #[command(version)]
 struct Cli {

@@ -1,4 +1,4 @@
-//! A node's files: the shim's binary, and containerd's configuration with a copy of what it was.
+//! A node's files: the shim's binary, containerd's configuration, and a copy of that from before the install.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use crate::arguments::Version;
 use crate::{BINARY, containerd};
 
-/// What is appended to the name of the configuration for the copy of what it was.
+/// Ends the name of the copy of the configuration from before the install.
 const BACKUP: &str = "before-httpserver-shim";
 
 /// Where things are on a node.
@@ -20,12 +20,12 @@ pub struct Node {
     version: Option<Version>,
 }
 
-/// What is left to type after an install, and after its undoing.
+/// What a person does after an install, and after an uninstall.
 const THEN_INSTALLED: &str = "now type `systemctl restart containerd`: running pods stay";
 const THEN_UNINSTALLED: &str =
     "now type `systemctl restart containerd`, on a node that was drained: pods of this shim end with it";
 
-/// What to do, in order, each with a sentence that says so.
+/// What to change, in order. Each action has a sentence that describes it.
 #[derive(Debug)]
 pub struct Plan {
     actions: Vec<(String, Action)>,
@@ -41,7 +41,7 @@ enum Action {
 }
 
 impl Node {
-    /// The node whose files are under `root`; its containerd is asked for its version where `version` does not say it.
+    /// The node whose files are under `root`. Without `version`, containerd is asked for it if it is needed.
     pub fn in_dir(root: &Path, version: Option<Version>) -> Self {
         let config = root.join("etc/containerd/config.toml");
         Self {
@@ -52,7 +52,7 @@ impl Node {
         }
     }
 
-    /// What gives the node the shim at `binary`.
+    /// Plans what gives the node the shim at `binary`.
     pub fn install(&self, binary: &Path) -> Result<Plan> {
         let mut actions = Vec::new();
         if read(binary)? != read(&self.binary)? {
@@ -73,7 +73,7 @@ impl Node {
         Ok(Plan { actions, then: THEN_INSTALLED })
     }
 
-    /// What undoes [`Self::install`]: where nobody else changed the configuration since, byte for byte.
+    /// Plans what undoes [`Self::install`]. A configuration that was not changed since is restored byte for byte.
     pub fn uninstall(&self) -> Result<Plan> {
         let mut actions = Vec::new();
         let backup = read_text(&self.backup)?;
@@ -125,12 +125,12 @@ impl Node {
 }
 
 impl Plan {
-    /// Does it.
+    /// Makes the changes.
     pub fn run(&self) -> Result<()> {
         self.actions.iter().try_for_each(|(said, action)| action.run().with_context(|| format!("cannot {said}")))
     }
 
-    /// Says what there is to do, and with `yes` does it.
+    /// Prints the changes, and with `yes` makes them.
     pub fn apply(&self, yes: bool) -> Result<()> {
         if self.actions.is_empty() {
             println!("nothing to do");
@@ -163,7 +163,7 @@ impl Action {
     }
 }
 
-/// Writes a file beside `path`, then gives it that name: a program that runs stays, and nobody reads half a file.
+/// Writes a new file, then renames it to `path`: a program that runs from `path` goes on, and a reader never sees half a file.
 fn replace(path: &Path, write: impl FnOnce(&Path) -> io::Result<()>) -> io::Result<()> {
     fs::create_dir_all(path.parent().expect("a file is in a folder"))?;
     let temporary = path.with_extension(format!("{}.new", std::process::id()));
@@ -179,7 +179,7 @@ fn read(path: &Path) -> Result<Option<Vec<u8>>> {
 }
 
 fn read_text(path: &Path) -> Result<Option<String>> {
-    read(path)?.map(String::from_utf8).transpose().with_context(|| format!("{} is no text", path.display()))
+    read(path)?.map(String::from_utf8).transpose().with_context(|| format!("{} is not UTF-8 text", path.display()))
 }
 
 #[cfg(test)]
@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn saying_is_not_doing() {
+    fn a_plan_alone_changes_nothing() {
         let root = Root::new(Some(CONFIG));
         root.install().apply(false).unwrap();
         assert_eq!(root.config().unwrap(), CONFIG);
@@ -223,14 +223,14 @@ mod tests {
     }
 
     #[test]
-    fn undone_byte_for_byte() {
+    fn uninstall_restores_the_configuration_byte_for_byte() {
         for config in [None, Some(CONFIG)] {
             let root = Root::new(config);
             root.install().apply(true).unwrap();
             assert!(root.config().unwrap().contains("io.containerd.wasmtime-spin.v1"));
             assert_eq!(fs::read_to_string(&root.node.binary).unwrap(), "the shim");
             assert!(root.install().actions.is_empty(), "twice is once");
-            // What is there says which containerd it is for.
+            // The configuration tells the version of containerd.
             let later = Node::in_dir(root.folder.path(), None);
             later.uninstall().unwrap().apply(true).unwrap();
             assert_eq!(root.config().as_deref(), config);
@@ -240,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn what_others_changed_since_stays() {
+    fn uninstall_keeps_what_others_changed() {
         let root = Root::new(Some(CONFIG));
         root.install().apply(true).unwrap();
         let changed = format!("{}\n[debug]\nlevel = \"debug\"\n", root.config().unwrap());
@@ -251,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn a_new_shim_replaces_the_binary_alone() {
+    fn a_newer_shim_replaces_only_the_binary() {
         let root = Root::new(Some(CONFIG));
         root.install().apply(true).unwrap();
         fs::write(root.folder.path().join("built"), "newer").unwrap();

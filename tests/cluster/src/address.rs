@@ -1,23 +1,22 @@
-//! Who has which address.
+//! The addresses of the cluster.
 //!
-//! This machine sees [`RANGE`] only. Services have addresses that exist in the nodes alone, where each node's kube-proxy
-//! knows them.
+//! This machine has a route to [`RANGE`] only. The addresses of services exist only in the nodes, where kube-proxy handles them.
 
 use std::net::Ipv4Addr;
 
-/// Everything that this machine gets a route to: nodes and pods. In no product's default settings that we know of.
+/// The addresses of nodes and pods, to which this machine gets a route. No product that we know uses them by default.
 pub const RANGE: (Ipv4Addr, u8) = (Ipv4Addr::new(10, 213, 0, 0), 16);
 
-/// Where pods are: `--cluster-cidr` of kube-proxy.
+/// The addresses of pods: `--cluster-cidr` of kube-proxy.
 pub const PODS: &str = "10.213.128.0/17";
 
-/// Where services are. kubeadm's default, which much that is written about clusters assumes.
+/// The addresses of services: kubeadm's default, which many examples use.
 pub const SERVICES: &str = "10.96.0.0/16";
 
 /// The API server's service, the first of [`SERVICES`], which the API server takes for itself.
 pub const API_SERVICE: &str = "10.96.0.1";
 
-/// The cluster's DNS, where kubeadm puts it.
+/// The cluster's DNS: kubeadm's default.
 pub const DNS: &str = "10.96.0.10";
 
 /// This machine, as the nodes see it: the client's address in a test's access log.
@@ -34,12 +33,12 @@ pub fn node(number: u8) -> Ipv4Addr {
     Ipv4Addr::new(10, 213, 0, 10 + number)
 }
 
-/// Where the pods of node `number` are.
+/// The addresses of the pods of node `number`.
 pub fn pods(number: u8) -> String {
     format!("10.213.{}.0/24", 128 + number)
 }
 
-/// Whether the route to `destination`, as `ip route` prints it, leads into [`RANGE`]; the default route is no obstacle.
+/// Whether the route to `destination`, as `ip route` prints it, leads into [`RANGE`]. The default route does not count.
 pub fn overlaps(destination: &str) -> bool {
     let (address, prefix) = destination.split_once('/').unwrap_or((destination, "32"));
     let (Ok(address), Ok(prefix)) = (address.parse::<Ipv4Addr>(), prefix.parse::<u8>()) else { return false };

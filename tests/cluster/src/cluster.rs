@@ -66,7 +66,7 @@ impl Cluster {
     /// add-ons are applied.
     ///
     /// # Errors
-    /// If a cluster is running already, somebody else uses its addresses, or a daemon does not start.
+    /// If a cluster is running already, its addresses are in use, or a daemon does not start.
     pub fn up(options: &Options) -> Result<Self> {
         start::up(options)
     }
@@ -136,7 +136,7 @@ impl Cluster {
         output(self.bound_kubectl().args(arguments))
     }
 
-    /// Applies manifests, by server-side apply; what somebody else changed meanwhile (`kubectl scale`) becomes theirs.
+    /// Applies manifests, by server-side apply; fields that others have changed (`kubectl scale`) become ours again.
     ///
     /// # Errors
     /// If the API server refuses something.
@@ -206,7 +206,7 @@ impl Cluster {
         Process::read(&layout::pid(&daemon.name()))
     }
 
-    /// Pulls the plugs of node `number`: no more packets, every process killed at once, the API server not told.
+    /// Takes power and network from node `number`: every process is killed at once, and the API server is not told.
     ///
     /// # Errors
     /// If the node is not up.
@@ -275,7 +275,7 @@ impl Cluster {
     /// What runs, and how to use it, for people.
     ///
     /// # Errors
-    /// Never but for want of memory.
+    /// If the text cannot be written to memory.
     pub fn status(&self) -> Result<String> {
         status::status(self)
     }
@@ -306,7 +306,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_tail_is_the_end() {
+    fn a_tail_is_the_last_lines() {
         assert_eq!(tail("1\n2\n3\n", 2), "2\n3");
         assert_eq!(tail("1\n", 2), "1");
     }

@@ -14,7 +14,7 @@ leaderElection: {{leaderElect: false}}
 profiles:
 - schedulerName: default-scheduler
   pluginConfig:
-  # By default it spreads all pods, so that nobody sees whether their manifests ask for it.
+  # By default it spreads all pods, which would hide whether their manifests ask for it.
   - name: PodTopologySpread
     args: {{defaultingType: List, defaultConstraints: []}}
 ",

@@ -8,7 +8,7 @@ use crate::{address, layout};
 /// A program of the cluster that can be restarted on its own; nodes are counted from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Daemon {
-    /// Where the API server keeps everything.
+    /// The database of the API server.
     Etcd,
     /// The API server.
     ApiServer,
@@ -16,22 +16,22 @@ pub enum Daemon {
     ControllerManager,
     /// The scheduler.
     Scheduler,
-    /// A node's container runtime. What it started goes on without it.
+    /// A node's container runtime. Its containers go on without it.
     Containerd(u8),
-    /// What gives a node the addresses of services.
+    /// Makes the addresses of services work on a node.
     KubeProxy(u8),
     /// A node's agent.
     Kubelet(u8),
 }
 
 impl Daemon {
-    /// What runs on a cluster of `nodes` nodes, in the order in which it starts.
+    /// All daemons of a cluster of `nodes` nodes, in the order in which they start.
     pub fn all(nodes: u8) -> Vec<Self> {
         let control = [Self::Etcd, Self::ApiServer, Self::ControllerManager, Self::Scheduler];
         control.into_iter().chain((1..=nodes).flat_map(Self::for_node)).collect()
     }
 
-    /// What runs on node `number`, in the order in which it starts.
+    /// The daemons of node `number`, in the order in which they start.
     pub fn for_node(number: u8) -> [Self; 3] {
         [Self::Containerd(number), Self::KubeProxy(number), Self::Kubelet(number)]
     }
@@ -57,7 +57,7 @@ impl Daemon {
         }
     }
 
-    /// What it is called in the run folder and in `status`: `control-etcd`, `node2-kubelet` …
+    /// Its name in the run folder and in `status`: `control-etcd`, `node2-kubelet` …
     pub fn name(self) -> String {
         format!("{}-{}", self.machine(), self.program())
     }
@@ -89,20 +89,20 @@ impl Daemon {
 pub fn configuration(daemon: Daemon) -> PathBuf {
     let folder = layout::machine(&daemon.machine());
     match daemon {
-        // Where whoever installs a shim looks for it.
+        // The path where the installer of a shim looks for it.
         Daemon::Containerd(_) => folder.join("etc/containerd/config.toml"),
         _ => folder.join(daemon.program()).with_extension("yaml"),
     }
 }
 
-/// On the control plane's own loopback, which nobody else sees.
+/// etcd listens on the control plane's own loopback, which no other machine sees.
 fn etcd() -> Vec<String> {
     vec![
         format!("--data-dir={}", layout::machine("control").join("etcd").display()),
         "--listen-client-urls=http://127.0.0.1:2379".into(),
         "--advertise-client-urls=http://127.0.0.1:2379".into(),
         "--listen-peer-urls=http://127.0.0.1:2380".into(),
-        // What a crash of the whole machine would lose is a test's cluster.
+        // A crash of the whole machine may lose the cluster, which exists only for tests.
         "--unsafe-no-fsync".into(),
     ]
 }
@@ -117,9 +117,9 @@ fn api_server() -> Vec<String> {
         format!("--service-cluster-ip-range={}", address::SERVICES),
         "--authorization-mode=Node,RBAC".into(),
         "--enable-admission-plugins=NodeRestriction".into(),
-        // Else it waits a minute at its end for clients that watch, who all know how to watch the next one.
+        // By default it waits a minute for clients that watch. All of ours reconnect by themselves.
         "--shutdown-watch-termination-grace-period=1s".into(),
-        // What a privileged pod meets is Pod Security, as elsewhere.
+        // Pod Security decides about privileged pods, as in other clusters.
         "--allow-privileged=true".into(),
         file("client-ca-file", "ca", "crt"),
         file("tls-cert-file", "apiserver", "crt"),
@@ -127,12 +127,12 @@ fn api_server() -> Vec<String> {
         "--service-account-issuer=https://kubernetes.default.svc".into(),
         file("service-account-key-file", "sa", "pub"),
         file("service-account-signing-key-file", "sa", "key"),
-        // To the kubelets, for logs and exec; nothing resolves the names of nodes.
+        // The address of a kubelet, for logs and exec: no DNS resolves the names of nodes.
         "--kubelet-preferred-address-types=InternalIP".into(),
         file("kubelet-certificate-authority", "ca", "crt"),
         file("kubelet-client-certificate", "apiserver-kubelet", "crt"),
         file("kubelet-client-key", "apiserver-kubelet", "key"),
-        // To metrics-server, at its pod's address: no kube-proxy runs beside the API server.
+        // Reaches metrics-server at its pod's address: no kube-proxy runs next to the API server.
         "--enable-aggregator-routing=true".into(),
         file("proxy-client-cert-file", "front-proxy", "crt"),
         file("proxy-client-key-file", "front-proxy", "key"),
@@ -150,7 +150,7 @@ fn controller_manager() -> Vec<String> {
         "--bind-address=127.0.0.1".into(),
         "--leader-elect=false".into(),
         "--use-service-account-credentials".into(),
-        // By default in /usr/libexec, which is not ours.
+        // By default it is in /usr/libexec, which belongs to the machine.
         format!("--flex-volume-plugin-dir={}", layout::machine("control").join("volume-plugins").display()),
         format!("--root-ca-file={}", pki("ca", "crt").display()),
         format!("--service-account-private-key-file={}", pki("sa", "key").display()),
@@ -163,7 +163,7 @@ fn kube_proxy(number: u8) -> Vec<String> {
         "--proxy-mode=nftables".into(),
         format!("--hostname-override=node{number}"),
         format!("--cluster-cidr={}", address::PODS),
-        // The kernel's limits belong to the whole machine.
+        // Does not change the kernel's limits, which the whole machine shares.
         "--conntrack-max-per-core=0".into(),
     ]
 }

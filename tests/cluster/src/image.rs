@@ -30,7 +30,7 @@ pub struct File {
     pub content: Content,
 }
 
-/// What a file of an image is. A layer may hold anything that a file system can, whoever made it.
+/// The kind of a file in an image. A layer can hold every kind that a file system has.
 #[derive(Clone, Debug)]
 pub enum Content {
     /// An ordinary file, with these bytes.
@@ -173,7 +173,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_is_in_the_layer_as_what_it_is() {
+    fn each_kind_of_file_is_in_the_layer() {
         let device = Device { major: 254, minor: 1 };
         let kinds = [
             (Content::Bytes(b"text".to_vec()), EntryType::Regular),

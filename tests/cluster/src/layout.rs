@@ -58,7 +58,7 @@ pub struct State {
     pub nodes: u8,
     /// The cluster's programs.
     pub tools: Tools,
-    /// Whether `up` came to its end; else it was killed on the way.
+    /// Whether `up` has finished; false if it was killed.
     pub complete: bool,
 }
 

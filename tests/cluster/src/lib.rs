@@ -5,7 +5,7 @@
 //! 2. [`Cluster::up`] starts a cluster, which stays when the program that started it ends; [`Cluster::attach`] finds it.
 //! 3. [`Cluster::down`] leaves nothing behind.
 //!
-//! `README.md` beside this crate draws it.
+//! `README.md` next to this crate has a drawing.
 
 mod addons;
 pub mod address;

@@ -1,4 +1,4 @@
-//! A machine of the cluster: a set of namespaces with a first process, which ends everything in them when it ends.
+//! A machine of the cluster: a set of namespaces with a first process. When that ends, the kernel ends all others in it.
 
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Write};
@@ -54,7 +54,7 @@ impl Machine {
         let machine = Self { init: pid.parse().ok().and_then(Process::from_id).with_context(broken)? };
         machine.init.write(&layout::pid(name))?;
         connect(machine).with_context(|| format!("cannot connect {name} to the network"))?;
-        // Only now: whoever is killed before has left nothing, since this first process ends when the pipe does.
+        // Only now: if we are killed before this, the pipe closes and the first process ends.
         go.write_all(b"\n").with_context(broken)?;
         ensure!(said.next().transpose()?.as_deref() == Some("ready"), "{}", broken());
         Ok(machine)

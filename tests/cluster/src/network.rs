@@ -14,7 +14,7 @@ use crate::machine::Machine;
 /// This machine's end of the cable.
 pub const LINK: &str = "httpserver0";
 
-/// An error if somebody else uses our name or our addresses.
+/// Fails if our name or our addresses are in use already.
 pub fn check() -> Result<()> {
     ensure!(
         !link_exists(),

@@ -11,11 +11,11 @@ use crate::cgroup;
 use crate::command::output;
 use crate::tools::Tools;
 
-/// What runs the pods and their network beside what we build: a program, and Debian's package with it.
+/// Programs that run pods and their network and that we do not build, each with its Debian package.
 const PROGRAMS: [(&str, &str); 9] = [
     ("conntrack", "conntrack"),
     ("ip", "iproute2"),
-    // The CNI plugin `portmap` knows no other way to make a host port.
+    // The CNI plugin `portmap` uses it for host ports.
     ("iptables", "iptables"),
     ("nft", "nftables"),
     ("nsenter", "util-linux"),
@@ -25,10 +25,10 @@ const PROGRAMS: [(&str, &str); 9] = [
     ("unshare", "util-linux"),
 ];
 
-/// What compiles `pause`, only where that is not built yet.
+/// Compiles `pause`, if that is not built yet.
 const COMPILER: [(&str, &str); 2] = [("gcc", "gcc"), ("gcc", "libc6-dev")];
 
-/// Where distributions put the CNI plugins, and where their own build does.
+/// Where distributions install the CNI plugins, and where a build from source does.
 const CNI: [&str; 3] = ["/usr/lib/cni", "/opt/cni/bin", "/usr/libexec/cni"];
 
 /// Debian's package with the CNI plugins.
@@ -46,12 +46,12 @@ const GO: (u32, u32) = (1, 26);
 /// Capability number of `CAP_SYS_RESOURCE` (linux/capability.h).
 const SYS_RESOURCE: u32 = 24;
 
-/// Checks everything that can be checked before, and installs Debian's packages that are missing.
+/// Checks this machine, and installs Debian's packages that are missing.
 ///
 /// # Errors
 /// What is missing, and what to do about it.
 pub fn prepare(cache: &Path, runner: &mut Runner) -> Result<()> {
-    ensure!(cfg!(target_os = "linux"), "a cluster's nodes are Linux namespaces, and this is no Linux");
+    ensure!(cfg!(target_os = "linux"), "a cluster's nodes are Linux namespaces, and this is not Linux");
     ensure!(
         apt::is_root(),
         "only root can make a cluster's namespaces, networks and control groups; type `sudo -E env PATH=$PATH cargo xtask \
@@ -68,7 +68,7 @@ pub fn prepare(cache: &Path, runner: &mut Runner) -> Result<()> {
     let compiler: &[_] = if built { &[] } else { &COMPILER };
     packages(&PROGRAMS.iter().chain(compiler).copied().collect::<Vec<_>>(), runner)?;
     namespaces()?;
-    // A container's own file system is one, and no other can have its upper folder on it.
+    // The file system of a container is an overlay, and Linux does not stack another one on it.
     ensure!(
         output(Command::new("stat").args(["--file-system", "--format=%T", "/var/lib"]))?.trim() != "overlayfs",
         "/var/lib is on an overlay, on which containerd cannot make another; in a container, start that with `--volume \

@@ -18,7 +18,7 @@ use crate::command::output;
 use crate::image::{self, Image};
 use module::{MODULES, Module};
 
-/// What the nodes run as images, each one static program: file in its module's folder, name of the image.
+/// The images of the nodes, each with one static program: the file in the folder of its module, and the name of the image.
 pub const IMAGES: [(&str, &str); 4] = [
     ("pause", "localhost/pause:1"),
     ("coredns", "localhost/coredns:1"),
@@ -26,7 +26,7 @@ pub const IMAGES: [(&str, &str); 4] = [
     ("traefik", "localhost/traefik:1"),
 ];
 
-/// The file beside `traefik` with the CRDs of the Gateway API version that this Traefik implements.
+/// The file next to `traefik` with the CRDs of the Gateway API, of the version that this Traefik implements.
 pub const GATEWAY_API: &str = "gateway-api.yaml";
 
 /// Where the built programs are.
@@ -37,13 +37,13 @@ pub struct Tools {
 }
 
 impl Tools {
-    /// The programs in `cache`, those that are missing built first: minutes.
+    /// The programs in `cache`. Those that are missing are built first, which takes minutes.
     ///
     /// # Errors
     /// If Go is missing or too old, or a build fails.
     pub fn build(cache: &Path, runner: &mut Runner) -> Result<Self> {
         fs::create_dir_all(cache).with_context(|| format!("cannot make {}", cache.display()))?;
-        // Two checkouts that build the same wait for each other.
+        // Two checkouts that build at the same time wait for each other.
         let lock = File::open(cache).with_context(|| format!("cannot open {}", cache.display()))?;
         lock.lock().with_context(|| format!("cannot lock {}", cache.display()))?;
         let mut folders = BTreeMap::new();
@@ -62,7 +62,7 @@ impl Tools {
         MODULES.iter().all(|module| cache.join(format!("{}-{}", module.name, module.key())).is_dir())
     }
 
-    /// The program `name`, or another file beside one.
+    /// The program `name`, or another file next to one.
     ///
     /// # Panics
     /// If no module has it.
@@ -84,7 +84,7 @@ impl Tools {
     }
 }
 
-/// Builds into a temporary folder beside `folder` and renames that, so that what is there is whole.
+/// Builds in a temporary folder and renames it to `folder`, so that `folder` is always complete.
 fn build(module: &Module, folder: &Path, runner: &mut Runner) -> Result<()> {
     let unfinished = folder.with_extension("unfinished");
     if unfinished.exists() {
@@ -100,7 +100,7 @@ fn build(module: &Module, folder: &Path, runner: &mut Runner) -> Result<()> {
     }
     let mut go = go(&source);
     go.args(["build", "-mod=readonly", "-trimpath", "-buildvcs=false", "-ldflags", &module.ldflags()]);
-    // With a slash at its end it names a folder, also if only one program is made.
+    // The slash at its end makes it a folder, also if only one program is built.
     go.arg("-o").arg(unfinished.join(module.program.unwrap_or(""))).arg(module.package);
     runner.run(
         &format!("building {} {}", module.name, module.version()),
@@ -120,12 +120,12 @@ fn build(module: &Module, folder: &Path, runner: &mut Runner) -> Result<()> {
     fs::rename(&unfinished, folder).with_context(|| format!("cannot make {}", folder.display()))
 }
 
-/// The OCI archive of `program`, beside it.
+/// The OCI archive of `program`, next to it.
 pub fn archive(folder: &Path, program: &str) -> PathBuf {
     folder.join(format!("{program}.tar"))
 }
 
-/// The program that holds a pod's namespaces open: one C file in the module of Kubernetes.
+/// Compiles the program that keeps a pod's namespaces open: one C file in the module of Kubernetes.
 fn pause(source: &Path, folder: &Path, runner: &mut Runner) -> Result<()> {
     let code = module_folder(source, "k8s.io/kubernetes")?.join("build/pause/linux/pause.c");
     let mut gcc = Command::new("gcc");

@@ -1,5 +1,5 @@
-//! A library that glibc loads from the root that it finds, whoever that belongs to: the way into a process that enters a
-//! container before it gives up its rights (CVE-2019-14271 was one).
+//! A library that glibc loads from the current root, also if that is a container's. A process that enters a container before it
+//! drops its rights would run it (as in CVE-2019-14271).
 
 use std::env::consts::ARCH;
 use std::fs;

@@ -124,7 +124,7 @@ pub fn manifest_link(target: &str, component: &[u8]) -> Image {
     application(MANIFEST_LINK, Content::Link(format!("{UP}{target}")), component.to_vec())
 }
 
-/// An application; `/` as its entry point is no Linux program.
+/// An application. Its entry point `/` cannot be a Linux program.
 pub fn application(name: &str, manifest: impl Into<Content>, component: impl Into<Content>) -> Image {
     Image {
         name: name.to_owned(),

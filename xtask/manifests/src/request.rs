@@ -89,7 +89,7 @@ fn image(text: &str) -> Result<Image> {
     };
     let Ok(reference) = text.parse::<Reference>() else { bail!(invalid()) };
     let (tag, digest) = (reference.tag(), reference.digest());
-    // The parser adds `latest` where there is no tag.
+    // The parser adds `latest` if there is no tag.
     ensure!(digest.is_some() || tag != Some("latest"), "{}; without a tag, or with `latest`, it can change", invalid());
     let name = text.split('@').next().unwrap_or(text);
     let name = tag.and_then(|tag| name.strip_suffix(tag)?.strip_suffix(':')).unwrap_or(name);

@@ -8,7 +8,7 @@ use anyhow::{Result, bail};
 
 use crate::Runner;
 
-/// Whether all of `packages` are installed; false where this is no Debian.
+/// Whether all of `packages` are installed; false if this is not Debian.
 pub fn has(packages: &[&str]) -> bool {
     let query =
         Command::new("dpkg-query").args(["--show", "--showformat=${db:Status-Status}\n"]).args(packages).output();

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 
-/// What this repository's programs keep between runs: `$XDG_CACHE_HOME/httpserver`, else `~/.cache/httpserver`.
+/// What this repository's programs keep between runs: `$XDG_CACHE_HOME/httpserver`, or `~/.cache/httpserver`.
 ///
 /// # Errors
 /// If neither variable is an absolute path.

@@ -34,10 +34,10 @@ const VERBS: [&str; 16] = [
 /// How far cargo is.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub enum Status {
-    /// It has not said anything yet, or is no cargo.
+    /// It has not printed anything yet, or the command is another program.
     #[default]
     Unknown,
-    /// Another cargo has the target folder or the package cache.
+    /// Another cargo uses the target folder or the package cache.
     Waiting,
     /// It downloads crates or an index.
     Downloading,

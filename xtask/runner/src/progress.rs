@@ -1,4 +1,4 @@
-//! The line that says what a slow command does: redrawn in place on a terminal, else a new line every ten seconds.
+//! The line that says what a slow command does. On a terminal it is redrawn in place; otherwise a new line follows every ten seconds.
 
 use std::io::{self, IsTerminal, Write};
 use std::time::{Duration, Instant};
@@ -9,7 +9,7 @@ use crate::runner::seconds;
 /// How often to look: often enough for a clock that shows seconds.
 pub const TICK: Duration = Duration::from_millis(200);
 
-/// How often a line is printed where standard error is no terminal, such as the log of CI.
+/// How often a line is printed if standard error is not a terminal, for example in CI.
 const PLAIN_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Back to the beginning of the line, and no line break at the terminal's edge: a longer text is cut there.
@@ -88,7 +88,7 @@ impl Progress {
 
     fn draw(&self, status: &Status) {
         eprint!("{BEGIN}{}{}: {}{END}", self.what, self.hint, state(self.start.elapsed(), status));
-        // Unbuffered, but that is not promised. An error is not worth to stop for.
+        // Standard error is unbuffered today, but std does not promise it. The command goes on without its line.
         let _ = io::stderr().flush();
     }
 }

@@ -20,7 +20,7 @@ pub fn sysroot() -> Result<PathBuf> {
 }
 
 /// Whether what `flavour` is built from is there: std for [`TARGET`], and for what ships its sources (`rust-src`) as well.
-/// rustup's own word is not enough, it does not see what else is in the folder.
+/// rustup cannot answer this: it does not know files that it did not install.
 pub fn can_make(sysroot: &Path, flavour: Flavour) -> bool {
     has_std(sysroot, TARGET) && (has_sources(sysroot) || flavour == Flavour::Stable)
 }

@@ -2,7 +2,7 @@
 set -euo pipefail
 name=$1 folder=$2
 shift 2
-# Nothing yet: if whoever started us is killed before it has noted our id, this ends us.
+# Wait here. If the process that started us is killed before it has stored our id, this read ends us.
 read -r
 
 hostname "$name"

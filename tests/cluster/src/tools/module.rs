@@ -102,7 +102,7 @@ impl Module {
         words.find_map(|mut line| (line.next() == Some(self.main)).then(|| line.next())?).expect("go.mod requires it")
     }
 
-    /// What the linker is told: no symbols, which nobody reads here, and the version.
+    /// The linker's flags: no symbols, and the version.
     pub fn ldflags(&self) -> String {
         let version = self.version();
         let variables = self.version_variables.iter().map(|variable| format!(" -X {variable}={version}"));

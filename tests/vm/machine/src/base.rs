@@ -13,7 +13,7 @@ use crate::machine::Platform;
 /// Debian 12: its kernel and its runc are what many nodes have.
 const RELEASE: &str = "bookworm";
 
-/// Beside what no Debian is without: what a node has, and what looks into its kernel.
+/// Debian's packages in addition to the required ones: what a node has, and tools that inspect the kernel.
 const PACKAGES: [&str; 7] = [
     "apparmor",
     "bpftool",
@@ -21,11 +21,11 @@ const PACKAGES: [&str; 7] = [
     "kmod",
     "runc",
     "systemd-sysv",
-    // Loads drivers, and tells systemd of the line to the cases.
+    // Loads drivers, and tells systemd when the port for the cases is there.
     "udev",
 ];
 
-/// What no case needs and each boot would wait for.
+/// Units that no case needs and that would delay each boot.
 const NEEDLESS: [&str; 12] = [
     "apt-daily.timer",
     "apt-daily-upgrade.timer",
@@ -55,7 +55,7 @@ impl Base {
     pub fn in_cache(runner: &mut Runner, platform: &Platform) -> Result<Self> {
         let cache = cache::folder()?.join("vm");
         fs::create_dir_all(&cache).with_context(|| format!("cannot make {}", cache.display()))?;
-        // Two checkouts that make the same wait for each other.
+        // Two checkouts that make the disk at the same time wait for each other.
         let lock = File::open(&cache).with_context(|| format!("cannot open {}", cache.display()))?;
         lock.lock().with_context(|| format!("cannot lock {}", cache.display()))?;
         let folder = cache.join(format!("{RELEASE}-{}", key(platform)?));
@@ -65,7 +65,7 @@ impl Base {
         Ok(Self(folder))
     }
 
-    /// The disk, which nobody may change.
+    /// The disk. No run changes it.
     pub fn disk(&self) -> PathBuf {
         self.0.join("disk")
     }
@@ -75,7 +75,7 @@ impl Base {
     }
 }
 
-/// Makes it in a folder beside `folder` and renames that, so that what is there is whole.
+/// Makes it in another folder and renames that to `folder`, so that `folder` is always complete.
 fn make(runner: &mut Runner, platform: &Platform, folder: &Path) -> Result<()> {
     let unfinished = folder.with_extension("unfinished");
     if unfinished.exists() {

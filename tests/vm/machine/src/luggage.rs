@@ -1,4 +1,4 @@
-//! What is of this checkout, on a small disk of its own that is made for each run: the machine has it as `/usr/local`.
+//! The files of this checkout, on a small disk that is made for each run. The machine mounts it at `/usr/local`.
 
 use std::ffi::OsString;
 use std::fs::{self, File};
@@ -17,17 +17,17 @@ const FOLDER: &str = "target/vm";
 /// The name of the shim's program, by which containerd's configuration on the machine finds it.
 const SHIM: &str = "containerd-shim-wasmtime-spin-v1";
 
-/// What the programs of the machine read, beside themselves.
+/// Configuration files for the programs of the machine.
 const NODE: &str = "tests/vm/node";
 
 /// The disk's size, most of it a hole in the file. Measured: 140 MB of files.
 const SIZE: &str = "1G";
 
-/// Makes the disk. Its file has no name, so that nobody has to remove it.
+/// Makes the disk. Its file has no name, so the kernel removes it after the run.
 pub fn disk(runner: &mut Runner, test: &Test) -> Result<File> {
     let files = files(test)?;
     let folder = Path::new(FOLDER);
-    // From a run that was killed.
+    // A run that was killed may have left it.
     let _ = fs::remove_dir_all(folder);
     let disk = fill(runner, folder, &files, &test.arguments);
     fs::remove_dir_all(folder).with_context(|| format!("cannot remove {}", folder.display()))?;

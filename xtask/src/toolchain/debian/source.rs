@@ -1,4 +1,4 @@
-//! Debian's source packages, on systems that are configured for none.
+//! Debian's source packages, on systems whose apt is configured for binary packages only.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -20,9 +20,9 @@ pub fn unpack(runner: &mut Runner, package: &str, folder: &Path) -> Result<PathB
         for (option, value) in [("Dir::Etc::SourceParts", &parts), ("Dir::State::Lists", &lists)] {
             command.arg(format!("--option={option}={}", value.display()));
         }
-        // Else a user who may not write here would download.
+        // By default apt downloads as the user `_apt`, who cannot write here.
         command.args(["--option=Dir::Etc::SourceList=/dev/null", "--option=APT::Sandbox::User=root"]);
-        // The system's own are of its own lists.
+        // The system's caches belong to the system's lists.
         command.args(["--option=Dir::Cache::pkgcache=", "--option=Dir::Cache::srcpkgcache="]);
         command
     };
@@ -33,8 +33,8 @@ pub fn unpack(runner: &mut Runner, package: &str, folder: &Path) -> Result<PathB
     unpacked.next().with_context(|| format!("apt-get unpacked no source of {package}"))
 }
 
-/// Fills the folder `parts` with the system's configuration, of sources instead of packages: sources are where packages are, and
-/// signed by the same keys.
+/// Fills the folder `parts` with the system's configuration, but for source packages. They come from the same places, and the
+/// same keys sign them.
 fn configure(parts: &Path) -> Result<()> {
     let system = Path::new(CONFIGURED);
     let more = fs::read_dir(system.join("sources.list.d")).into_iter().flatten();
@@ -43,13 +43,13 @@ fn configure(parts: &Path) -> Result<()> {
     for file in files.filter(|file| file.is_file()) {
         let text = fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
         let copy = parts.join(file.file_name().expect("a file has a name"));
-        fs::write(&copy, of_sources(&text)).with_context(|| format!("cannot write {}", copy.display()))?;
+        fs::write(&copy, for_sources(&text)).with_context(|| format!("cannot write {}", copy.display()))?;
     }
     Ok(())
 }
 
 /// The same places, of sources instead of packages, in either format of apt's: one line for each, or a paragraph.
-fn of_sources(text: &str) -> String {
+fn for_sources(text: &str) -> String {
     let entry = |line: &str| match line.split_once(char::is_whitespace) {
         Some(("deb", place)) => format!("deb-src {place}\n"),
         Some(("Types:", _)) => "Types: deb-src\n".to_owned(),
@@ -66,9 +66,9 @@ mod tests {
     fn both_formats_of_apt_name_the_same_places_for_sources() {
         let lines = "# deb\ndeb [signed-by=/k.gpg] http://a.example/debian bookworm main\n";
         let expected = "# deb\ndeb-src [signed-by=/k.gpg] http://a.example/debian bookworm main\n";
-        assert_eq!(of_sources(lines), expected);
+        assert_eq!(for_sources(lines), expected);
         let paragraph = "Types: deb deb-src\nURIs: http://a.example/debian\nSigned-By: /k.gpg\n";
         let expected = "Types: deb-src\nURIs: http://a.example/debian\nSigned-By: /k.gpg\n";
-        assert_eq!(of_sources(paragraph), expected);
+        assert_eq!(for_sources(paragraph), expected);
     }
 }

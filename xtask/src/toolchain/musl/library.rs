@@ -13,25 +13,25 @@ use xtask_runner::{Runner, apt, cache};
 use super::CC;
 use crate::toolchain::debian::source;
 
-/// What it takes to compile them: make, libseccomp's generator, the kernel's headers, and what unpacks a source package.
+/// Debian's packages that compile them: make, libseccomp's generator, the kernel's headers, and dpkg's tools for source packages.
 const PACKAGES: [&str; 4] = ["dpkg-dev", "gperf", "linux-libc-dev", "make"];
 
 /// A library that one of Debian's source packages is named after.
 pub struct Library {
     name: &'static str,
     options: &'static [&'static str],
-    /// C code that is compiled into it as well.
+    /// More C code that is compiled into it.
     supplement: Option<&'static str>,
 }
 
-/// Containers get their seccomp filters by it.
+/// Installs the seccomp filters of containers.
 pub const LIBSECCOMP: Library = Library { name: "libseccomp", options: &[], supplement: None };
 
-/// What a panic unwinds with. gcc's own asks for functions that only glibc has.
+/// Unwinds the stack of a panic. gcc's own library needs functions that only glibc has.
 pub const LIBUNWIND: Library = Library {
     name: "libunwind",
     options: &[
-        // What compilers call, beside what debuggers do.
+        // Compilers call these functions; the others are for debuggers.
         "--enable-cxx-exceptions",
         "--disable-coredump",
         "--disable-documentation",
@@ -40,8 +40,8 @@ pub const LIBUNWIND: Library = Library {
         "--disable-setjmp",
         "--disable-tests",
     ],
-    // By these wasmtime tells an unwinder of code that it compiled. Debian's has no such functions, and needs none: wasmtime catches
-    // a panic before it reaches that code.
+    // wasmtime calls these functions for code that it compiled. Debian's library lacks them, and they can do nothing: wasmtime
+    // catches a panic before it reaches that code.
     supplement: Some("void __register_frame(void *frames) {} void __deregister_frame(void *frames) {}"),
 };
 
@@ -52,7 +52,7 @@ impl Library {
         Ok(folder.is_dir().then_some(folder))
     }
 
-    /// The folder with the static library, which is compiled first if need be; `otherwise` is what to do where that cannot be.
+    /// The folder with the static library, which is compiled first if it is missing. `otherwise` says what to do if that fails.
     pub fn compile(&self, runner: &mut Runner, otherwise: &str) -> Result<PathBuf> {
         if let Some(folder) = self.compiled()? {
             return Ok(folder);
@@ -99,7 +99,7 @@ impl Library {
         fs::create_dir(&made)?;
         fs::copy(&library, made.join(&file)).with_context(|| format!("the source of {} made no {file}", self.name))?;
         match fs::rename(&made, folder) {
-            // Another process was quicker.
+            // Another process has made it meanwhile.
             Err(_) if folder.is_dir() => Ok(()),
             outcome => outcome.with_context(|| format!("cannot make {}", folder.display())),
         }
@@ -115,8 +115,7 @@ impl Library {
     }
 }
 
-/// A folder with the kernel's headers alone: the compiler for musl looks into musl's, which has none of them, and what is beside them in
-/// the system's are glibc's.
+/// A folder with only the kernel's headers. musl has none, and the system's folder also has glibc's.
 fn kernel_headers(work: &Path) -> Result<PathBuf> {
     let headers = work.join("headers");
     fs::create_dir(&headers)?;
