@@ -72,7 +72,7 @@ pub fn static_programs(runner: &mut Runner) -> Result<Musl> {
 pub fn native(runner: &mut Runner, program: &str) -> Result<PathBuf> {
     let mut cargo = workspace::native_cargo("build", workspace::NATIVE);
     let hint = if program == workspace::IMAGE_TOOL { "first time about 1 min" } else { "" };
-    runner.run(&format!("building {program}"), hint, cargo.args(["--bin", program]))?;
+    runner.run_usually_fast(&format!("building {program}"), hint, cargo.args(["--bin", program]))?;
     Ok(workspace::target().join("host").join(program))
 }
 

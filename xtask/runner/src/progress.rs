@@ -18,14 +18,17 @@ const BEGIN: &str = "\r\x1b[?7l";
 /// Removes what is left of a longer text, and allows line breaks again.
 const END: &str = "\x1b[K\x1b[?7h";
 
+/// How long a command that is usually fast runs before it gets a line.
+const SLOW: Duration = Duration::from_secs(1);
+
 /// The line of one command.
 pub struct Progress {
     what: String,
     hint: String,
     start: Instant,
     is_terminal: bool,
-    /// When the line was drawn or printed last.
-    drawn: Instant,
+    /// When the line was drawn or printed last; `None` if it was not yet.
+    drawn: Option<Instant>,
     /// Whether the cursor is behind the first line, so that the end fits there.
     first_line_is_open: bool,
 }
@@ -38,31 +41,41 @@ impl Progress {
 
     /// The same for a command that began at `start`.
     pub fn since(start: Instant, what: &str, hint: &str) -> Self {
+        let mut progress = Self::only_if_slow(start, what, hint);
+        progress.begin();
+        progress
+    }
+
+    /// Prints nothing about a command that succeeds within a second.
+    pub fn only_if_slow(start: Instant, what: &str, hint: &str) -> Self {
         let hint = if hint.is_empty() { String::new() } else { format!(" ({hint})") };
         let is_terminal = io::stderr().is_terminal();
-        let progress = Self {
-            what: what.to_owned(),
-            hint,
-            start,
-            is_terminal,
-            drawn: Instant::now(),
-            first_line_is_open: !is_terminal,
-        };
-        if is_terminal {
-            progress.draw(&Status::Unknown);
+        Self { what: what.to_owned(), hint, start, is_terminal, drawn: None, first_line_is_open: false }
+    }
+
+    fn begin(&mut self) {
+        self.drawn = Some(Instant::now());
+        if self.is_terminal {
+            self.draw(&Status::Unknown);
         } else {
-            eprint!("{}{} … ", progress.what, progress.hint);
+            eprint!("{}{} … ", self.what, self.hint);
+            self.first_line_is_open = true;
         }
-        progress
     }
 
     /// Shows how far the command is, if it is time to.
     pub fn update(&mut self, status: &Status) {
+        let Some(drawn) = self.drawn else {
+            if self.start.elapsed() >= SLOW {
+                self.begin();
+            }
+            return;
+        };
         let interval = if self.is_terminal { TICK } else { PLAIN_INTERVAL };
-        if self.drawn.elapsed() < interval {
+        if drawn.elapsed() < interval {
             return;
         }
-        self.drawn = Instant::now();
+        self.drawn = Some(Instant::now());
         if self.is_terminal {
             return self.draw(status);
         }
@@ -76,6 +89,9 @@ impl Progress {
     pub fn end(self, succeeded: bool) -> Duration {
         let took = self.start.elapsed();
         let end = if succeeded { seconds(took) } else { "failed".to_owned() };
+        if succeeded && self.drawn.is_none() {
+            return took;
+        }
         if self.is_terminal {
             eprintln!("\r\x1b[K{} … {end}", self.what);
         } else if self.first_line_is_open {

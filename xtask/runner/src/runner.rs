@@ -43,6 +43,19 @@ impl Runner {
         self.ended(what, &line(command), status, took)
     }
 
+    /// The same for a command that is usually done at once, which then has no line: cargo, where nothing has changed.
+    ///
+    /// # Errors
+    /// If the command cannot be run, or fails.
+    pub fn run_usually_fast(&mut self, what: &str, hint: &str, command: &mut Command) -> Result<()> {
+        if self.verbose {
+            return self.pass_through(what, command);
+        }
+        let mut running = Running::start(command)?;
+        let (status, took) = running.follow(Progress::only_if_slow(running.start, what, hint))?;
+        self.ended(what, &line(command), status, took)
+    }
+
     /// Starts `command`, which [`Self::finish`] waits for: the next commands run at the same time. It ends when the result is dropped.
     ///
     /// # Errors
