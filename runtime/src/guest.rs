@@ -1,7 +1,7 @@
 //! One request through one fresh instance.
 //!
 //! The guest runs inside the task of its connection. It is polled here until it gives a response, then by that response's body
-//! ([`body::GuestBody`]): a client that reads slowly slows its guest down, and nothing moves from thread to thread.
+//! (`body::GuestBody`): a client that reads slowly slows its guest down, and nothing moves from thread to thread.
 
 pub(crate) mod body;
 mod load;
