@@ -158,3 +158,30 @@ fn remove(entry: &Path) -> Result<()> {
         _ => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::OsString;
+
+    use super::*;
+    use crate::options::Limits;
+
+    /// A component without content, and a custom section that makes it another one for each `number`.
+    fn component(number: u8) -> Vec<u8> {
+        [b"\0asm\x0d\0\x01\0".as_slice(), &[0, 3, 1, b'n', number]].concat()
+    }
+
+    #[test]
+    fn only_the_newest_entries_stay() {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = Cache::in_dir(folder.path().join("compiled"));
+        let engine = engine::new(&Limits { instances: 1.try_into().unwrap(), ..Limits::DEFAULT }).unwrap();
+        let names: Vec<_> =
+            (0..4).map(|number| cache.entry(&engine, &component(number), 2).unwrap().into_parts().0).collect();
+        let mut left: Vec<_> = fs::read_dir(&cache.folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        left.sort();
+        let mut newest = [&names[2], &names[3]].map(|name| OsString::from(format!("{name}.cwasm")));
+        newest.sort();
+        assert_eq!(left, newest);
+    }
+}

@@ -79,7 +79,7 @@ impl Connections {
     /// Serves `stream` until either side ends it.
     async fn serve(self, mut stream: TcpStream, peer: SocketAddr) {
         // The head and the body of a streamed response are two segments; the second must not wait for the first's acknowledgement.
-        // If something fails here or below, the connection is broken, and nobody is there who could be told.
+        // If something fails here or below, the connection is broken, and there is no client to report it to.
         let _ = stream.set_nodelay(true);
         if let Some(acceptor) = self.tls.clone() {
             if let Ok(Ok(stream)) = timeout(self.service.read_timeout, acceptor.accept(stream)).await {

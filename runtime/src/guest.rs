@@ -142,7 +142,7 @@ async fn run_until_response(
             Poll::Ready(Ok(())) => true,
             Poll::Pending => false,
         };
-        // There is no sender any more if the run has ended, or if the guest has dropped its only way to respond.
+        // The sender is gone if the run has ended, or if the guest has dropped its only way to respond.
         let result = ready!(Pin::new(&mut receiver).poll(context));
         Poll::Ready(result.map(|result| (ended, result)).map_err(|_| "it ended without a response".to_owned()))
     })

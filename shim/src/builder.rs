@@ -1,5 +1,5 @@
-//! Processes that work for one container and stay outside of it. They have no threads: libcontainer forks in the one, and the
-//! compiler starts threads only in the other, which forks nothing and ends.
+//! Processes that work for one container and stay outside of it. The one that builds the container has no second thread, since
+//! libcontainer forks in it. The one that compiles has threads, forks nothing, and ends.
 
 pub mod container;
 pub mod precompile;

@@ -11,14 +11,14 @@ use oci_spec::runtime::LinuxResources;
 /// Where control groups are mounted (cgroups(7)).
 const MOUNT: &str = "/sys/fs/cgroup";
 
-/// Where those of version 2 are on a machine that has both versions.
-const BESIDE_VERSION_1: &str = "/sys/fs/cgroup/unified";
+/// Where those of version 2 are mounted on a machine that has both versions.
+const UNIFIED: &str = "/sys/fs/cgroup/unified";
 
-/// In which control groups a process is.
+/// The control groups of a process.
 pub struct Membership(String);
 
 impl Membership {
-    /// Of the process `pid`.
+    /// The groups of the process `pid`.
     ///
     /// # Errors
     /// There is no such process.
@@ -38,10 +38,10 @@ impl Membership {
         let path = self.find(str::is_empty)?;
         // A file that only version 2 has (cgroups(7)).
         let is_alone = Path::new(MOUNT).join("cgroup.controllers").is_file();
-        Some(Path::new(if is_alone { MOUNT } else { BESIDE_VERSION_1 }).join(path))
+        Some(Path::new(if is_alone { MOUNT } else { UNIFIED }).join(path))
     }
 
-    /// By what cgroups(7) says of `/proc/PID/cgroup`: `NUMBER:CONTROLLERS:PATH`, without controllers in version 2.
+    /// Each line of `/proc/PID/cgroup` is `NUMBER:CONTROLLERS:PATH`; version 2 has no controllers there (cgroups(7)).
     fn find(&self, wanted: impl Fn(&str) -> bool) -> Option<&str> {
         self.0.lines().find_map(|line| {
             let (controllers, path) = line.split_once(':')?.1.split_once(':')?;
@@ -50,12 +50,12 @@ impl Membership {
     }
 }
 
-/// All processes in it.
+/// All processes in the cgroup of `container`.
 pub fn pids(container: &Container) -> Result<Vec<i32>> {
     Ok(manager(container)?.get_all_pids()?.into_iter().map(|pid| pid.as_raw()).collect())
 }
 
-/// Sets what `resources` names, and leaves the rest.
+/// Sets the limits in `resources`, and leaves all others as they are.
 pub fn update(container: &Container, resources: &LinuxResources) -> Result<()> {
     let resources = ControllerOpt { resources, disable_oom_killer: false, oom_score_adj: None, freezer_state: None };
     Ok(manager(container)?.apply(&resources)?)

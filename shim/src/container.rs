@@ -1,4 +1,4 @@
-//! The container's own process, from its last checks to its end. It has no second thread before its privileges are checked.
+//! The container's own process, from its last checks to its end. It starts no second thread before its privileges are checked.
 
 pub mod executor;
 mod exit;

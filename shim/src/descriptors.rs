@@ -1,5 +1,5 @@
-//! The file descriptors of the shim's processes. A process inherits every descriptor of the one that it was forked from; none but
-//! the needed ones may be open in a process that meets what an image names.
+//! The file descriptors of the shim's processes. A process inherits every descriptor of the process that it was forked from. A
+//! process that opens files of an image must have closed all descriptors that it does not need.
 
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
@@ -11,10 +11,10 @@ use rustix::net::{SocketAddrUnix, SocketType, getsockname, sockopt};
 /// The first descriptor after stdin, stdout and stderr.
 const FIRST: RawFd = 3;
 
-/// The open descriptors of this process but stdin, stdout and stderr.
+/// The open descriptors of this process, except stdin, stdout and stderr.
 ///
 /// # Errors
-/// `/proc` does not tell.
+/// `/proc` cannot be read.
 pub fn opened() -> Result<Vec<RawFd>> {
     const PATH: &str = "/proc/self/fd";
     let folder = open_proc(PATH)?;
@@ -22,7 +22,7 @@ pub fn opened() -> Result<Vec<RawFd>> {
         let own = folder.as_raw_fd();
         let mut found = Vec::new();
         for entry in Dir::new(folder)? {
-            // `.` and `..` are no numbers.
+            // `.` and `..` are not numbers.
             let number = entry?.file_name().to_str().ok().and_then(|name| name.parse::<RawFd>().ok());
             found.extend(number.filter(|&number| number >= FIRST && number != own));
         }
@@ -31,10 +31,10 @@ pub fn opened() -> Result<Vec<RawFd>> {
     list().with_context(|| format!("cannot read {PATH}"))
 }
 
-/// Opens what the kernel itself says below `/proc`: a pod may have mounted something else there, which says what it likes.
+/// Opens a file below `/proc`, and checks that it is the kernel's: a pod may have mounted something else there.
 ///
 /// # Errors
-/// It cannot be opened, or is not the kernel's.
+/// It cannot be opened, or it is not the kernel's.
 pub fn open_proc(path: &str) -> Result<OwnedFd> {
     let file = open(path, OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC, Mode::empty());
     let file = file.with_context(|| format!("cannot open {path}"))?;
@@ -46,7 +46,7 @@ pub fn open_proc(path: &str) -> Result<OwnedFd> {
 /// Closes those of [`opened`] that `is_foreign` picks.
 ///
 /// # Safety
-/// Nothing in this process may use them any more, nor close them again.
+/// Nothing in this process may use these descriptors afterwards, or close them again.
 ///
 /// # Errors
 /// As [`opened`]; nothing is closed then.
@@ -58,10 +58,10 @@ pub unsafe fn close_where(is_foreign: impl Fn(RawFd) -> bool) -> Result<()> {
     Ok(())
 }
 
-/// Whether libcontainer needs it until the container starts: an end of one of the channels between its processes, or the socket
-/// on which the container's process waits for its start.
+/// Whether libcontainer needs `descriptor` until the container starts: it is one end of a channel between libcontainer's
+/// processes, or the socket on which the container's process waits for its start.
 pub fn is_libcontainers(descriptor: RawFd) -> bool {
-    // SAFETY: it is only asked what it is; if it is closed by now, the answer is an error.
+    // SAFETY: only its properties are read; if it is closed by now, that gives an error.
     let descriptor = unsafe { BorrowedFd::borrow_raw(descriptor) };
     match sockopt::socket_type(descriptor) {
         Ok(SocketType::SEQPACKET) => true,
@@ -83,24 +83,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn all_is_listed_but_the_first_three() {
+    fn every_open_descriptor_is_listed_except_the_first_three() {
         let file = File::open("/dev/null").unwrap();
         let listed = opened().unwrap();
         assert!(listed.contains(&file.as_raw_fd()) && listed.iter().all(|&number| number > 2), "{listed:?}");
     }
 
     #[test]
-    fn only_the_kernel_is_asked() {
+    fn a_file_that_is_not_the_kernels_is_refused() {
         open_proc("/proc/self/status").unwrap();
         let error = open_proc("/dev/null").unwrap_err().to_string();
         assert_eq!(error, "/dev/null is not the kernel's: something else is mounted there");
     }
 
     #[test]
-    fn what_libcontainer_needs_is_told_from_the_rest() {
+    fn the_descriptors_of_libcontainer_are_recognised() {
         let channel = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None).unwrap();
         assert!(is_libcontainers(channel.0.as_raw_fd()));
-        // As the pipes between the shim's processes and a connection to the system's message bus are.
+        // The pipes between the shim's processes and a connection to the system's message bus are of this kind.
         let connection = UnixStream::pair().unwrap();
         assert!(!is_libcontainers(connection.0.as_raw_fd()));
         let folder = tempfile::tempdir().unwrap();

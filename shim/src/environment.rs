@@ -14,19 +14,19 @@ use oci_spec::runtime::Spec;
 /// The default address, as in Spin's shim.
 const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::UNSPECIFIED), 80);
 
-/// How long a drain may take, seconds: of Kubernetes' default grace period of 30 it leaves 10 for a `preStop` hook.
+/// The default time limit of a drain: it leaves 10 s of Kubernetes' default grace period of 30 s for a `preStop` hook.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// The variables of the container. The process's own are the shim's.
+/// The environment variables of the container. The process itself has those of the shim.
 pub struct Environment<'a>(&'a [String]);
 
 impl<'a> Environment<'a> {
-    /// What `spec` gives its process.
+    /// The environment of the process in `spec`.
     pub fn from_spec(spec: &'a Spec) -> Self {
         Self(spec.process().as_ref().and_then(|process| process.env().as_deref()).unwrap_or_default())
     }
 
-    /// The value of `name`, the last if it is given twice.
+    /// The value of `name`; the last one if there are two.
     pub fn get(&self, name: &str) -> Option<String> {
         let values = self.0.iter().rev().filter_map(|pair| pair.split_once('='));
         values.into_iter().find(|(key, _)| *key == name).map(|(_, value)| value.to_owned())
@@ -43,7 +43,7 @@ impl<'a> Environment<'a> {
 /// How to serve.
 ///
 /// # Errors
-/// A variable has a value that makes no sense.
+/// A variable has an invalid value.
 pub fn options(spec: &Spec) -> Result<Options> {
     let environment = &Environment::from_spec(spec);
     let drain = environment.parse(
@@ -60,25 +60,25 @@ pub fn options(spec: &Spec) -> Result<Options> {
     })
 }
 
-/// One thread for each CPU that the container may use, a started one included: more would only be throttled.
+/// One thread for each CPU that the container may use, rounded up: more threads would only be throttled.
 fn threads(spec: &Spec) -> NonZeroUsize {
-    // Reads the limit too, but only where the container has the cgroups mounted.
+    // It reads the limit, too, but only if the container has the cgroups mounted.
     let available = available_parallelism().unwrap_or(NonZeroUsize::MIN);
     cpu_limit(spec).map_or(available, |limit| available.min(limit))
 }
 
 fn cpu_limit(spec: &Spec) -> Option<NonZeroUsize> {
     let cpu = spec.linux().as_ref()?.resources().as_ref()?.cpu().as_ref()?;
-    // -1 is no limit.
+    // -1 means that there is no limit.
     let quota = u64::try_from(cpu.quota()?).ok()?;
     let period = cpu.period().filter(|&period| period > 0)?;
     NonZeroUsize::new(usize::try_from(quota.div_ceil(period)).ok()?)
 }
 
-/// What guests may take.
+/// Limits for the guests.
 ///
 /// # Errors
-/// A variable has a value that makes no sense.
+/// A variable has an invalid value.
 pub fn limits(environment: &Environment<'_>) -> Result<Limits> {
     let Limits { instances, memory } = Limits::DEFAULT;
     Ok(Limits {
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn unasked_it_serves_as_spins_shim_does() {
+    fn the_defaults_are_those_of_spins_shim() {
         let options = read(&["PATH=/bin"]).unwrap();
         assert_eq!(address(&options).to_string(), "0.0.0.0:80");
         assert_eq!(options.limits.instances.get(), 1000);
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn each_variable_counts() {
+    fn each_variable_has_its_effect() {
         let options = read(&[
             "SPIN_HTTP_LISTEN_ADDR=1.2.3.4:5",
             "SPIN_HTTP_LISTEN_ADDR=[::]:8080",

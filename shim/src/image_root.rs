@@ -1,6 +1,6 @@
-//! The root file system of an image, read from outside of its container, as the node's root.
+//! The root file system of an image, read from outside of its container, by a process that is root on the node.
 //!
-//! A file is found without being opened, and opened only if it is a regular one ([`regular_file`]).
+//! To look for a file does not open it, and only regular files are opened ([`regular_file`]).
 
 use std::fs::File;
 use std::io::Read;
@@ -26,18 +26,18 @@ impl ImageRoot {
         opened.map(Self).with_context(|| format!("cannot open the container's root `{}`", folder.display()))
     }
 
-    /// What is in the file at `path`; none where there is no file. Links are followed as the container would see them: they lead
-    /// nowhere outside of the image.
+    /// The content of the file at `path`; none if there is no file. Links are followed as in the container: they never lead out
+    /// of the image.
     ///
     /// # Errors
-    /// It is no regular file, has more than `largest` bytes, or cannot be read.
+    /// It is not a regular file, has more than `largest` bytes, or cannot be read.
     pub fn read(&self, path: &Path, largest: u64) -> Result<Option<Vec<u8>>> {
         let shown = path.display();
         let Some(file) = self.find(path).with_context(|| format!("cannot look for `{shown}` in the image"))? else {
             return Ok(None);
         };
         regular_file::ensure(path, file.metadata()?.file_type())?;
-        // The very file that was looked at, whatever its name leads to by now.
+        // The file that was checked above. The name may lead to another file by now.
         let reopened = format!("/proc/self/fd/{}", file.as_fd().as_raw_fd());
         let file = File::open(reopened).with_context(|| format!("cannot open `{shown}` in the image"))?;
         let mut bytes = Vec::new();
@@ -53,7 +53,7 @@ impl ImageRoot {
         self.find(path).is_ok_and(|file| file.is_some_and(|file| file.metadata().is_ok_and(|it| it.is_file())))
     }
 
-    /// The file at `path`, to look at: this opens no device and waits for no pipe.
+    /// A handle of the file at `path` for its metadata. It does not open a device, and does not wait for a pipe.
     fn find(&self, path: &Path) -> Result<Option<File>, Errno> {
         let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
         match openat2(&self.0, path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty(), resolve) {
@@ -101,7 +101,7 @@ mod tests {
     #[test]
     fn only_regular_files_are_opened() {
         let image = tempfile::tempdir().unwrap();
-        // To open the pipe would wait for ever.
+        // To open the pipe would block for ever.
         mknodat(CWD, image.path().join("pipe"), FileType::Fifo, Mode::RUSR, 0).unwrap();
         let _socket = UnixListener::bind(image.path().join("socket")).unwrap();
         symlink("pipe", image.path().join("link")).unwrap();

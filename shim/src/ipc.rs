@@ -1,16 +1,16 @@
-//! Results on their way between the shim's processes. An error travels as text, with its causes.
+//! Sends results between the shim's processes. An error is sent as text, with its causes.
 
 use anyhow::{Result, anyhow};
 
-/// What a process sends back.
+/// The result that a process sends back.
 pub type Reply<T> = Result<T, String>;
 
-/// Makes a reply of a result.
+/// Converts a result to a reply.
 pub fn to_reply<T>(result: Result<T>) -> Reply<T> {
     result.map_err(|error| format!("{error:#}"))
 }
 
-/// Makes a result of a reply again.
+/// Converts a reply to a result.
 ///
 /// # Errors
 /// The other process failed, or the reply did not arrive.

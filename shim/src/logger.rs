@@ -1,6 +1,6 @@
-//! The shim's log: the named pipe `log` in the bundle, which containerd copies into its own.
+//! The shim's log: the named pipe `log` in the bundle, which containerd copies into its own log.
 //!
-//! `containerd-shim` has the same, for itself alone: the processes that build containers log too.
+//! `containerd-shim` has such a logger, but only for one process: the processes that build containers log, too.
 
 use std::fs::{File, OpenOptions};
 use std::io::Write;
@@ -10,18 +10,18 @@ use std::sync::{Mutex, OnceLock};
 use chrono::{SecondsFormat, Utc};
 use log::{LevelFilter, Log, Metadata, Record};
 
-/// In the folder that containerd starts the shim in.
+/// In the folder in which containerd starts the shim.
 const PIPE: &str = "log";
 
-/// Which container this process is for, once it is for one.
+/// The container of this process, if it has one.
 static CONTAINER: OnceLock<String> = OnceLock::new();
 
 struct Logger(Mutex<File>);
 
-/// Logs from here on, also in processes that are forked. Without a pipe, or with one that nobody reads, nothing is logged:
-/// no reason for a container not to start.
+/// Starts to log, also in the processes that are forked later. If there is no pipe, or nobody reads it, nothing is logged, and
+/// containers start all the same.
 pub fn init(debug: bool) {
-    // Nonblocking: a containerd that hangs must not hang its containers.
+    // Nonblocking: if containerd hangs, its containers must not.
     let Ok(pipe) = OpenOptions::new().write(true).custom_flags(libc::O_NONBLOCK).open(PIPE) else {
         return;
     };
@@ -30,7 +30,7 @@ pub fn init(debug: bool) {
     log::set_boxed_logger(Box::new(Logger(Mutex::new(pipe)))).expect("there is no logger yet");
 }
 
-/// Names the container that this process is for in whatever it logs.
+/// Adds the container `id` to each line that this process logs.
 pub fn name_container(id: &str) {
     CONTAINER.get_or_init(|| id.to_owned());
 }
@@ -43,7 +43,7 @@ impl Log for Logger {
     fn log(&self, record: &Record<'_>) {
         if self.enabled(record.metadata()) {
             let line = line(record, CONTAINER.get().map(String::as_str));
-            // In one write, so that the lines of several processes stay whole. Between two containerds nobody reads: it is lost.
+            // One write, so that lines of several processes never mix. While containerd restarts, nobody reads, and the line is lost.
             let _ = self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).write_all(line.as_bytes());
         }
     }
@@ -51,7 +51,7 @@ impl Log for Logger {
     fn flush(&self) {}
 }
 
-/// As containerd's own lines look.
+/// A line in the format of containerd's log.
 fn line(record: &Record<'_>, container: Option<&str>) -> String {
     let time = Utc::now().to_rfc3339_opts(SecondsFormat::Nanos, true);
     let level = record.level().as_str().to_lowercase();
@@ -66,7 +66,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_is_one_line_with_its_container() {
+    fn an_entry_is_one_line_with_its_container() {
         let logged = |container| {
             line(&Record::builder().level(Level::Warn).args(format_args!("two\nlines, \"quoted\"")).build(), container)
         };

@@ -1,14 +1,14 @@
 //! The containerd shim `containerd-shim-wasmtime-spin-v1`: runs the Spin application in an image as a container.
 //!
-//! containerd starts one for each pod. Each of these modules is one kind of process, forked early from one that never had a
-//! thread:
-//! 1. [`mod@shim`] answers containerd, and restricts a container to its devices before it runs anything of its image;
-//! 2. [`builder`] builds a container with libcontainer and stays outside; before that, for a Spin application, another process of
-//!    this kind compiles the component and ends;
-//! 3. [`container`] is the container: it enters namespaces and cgroup, gives up its privileges, which are read back, and becomes
-//!    either an ordinary Linux program or our server.
+//! containerd starts one for each pod. Each of these modules runs in one kind of process:
+//! 1. [`mod@shim`] is the process that containerd starts. It responds to containerd, and restricts a container to its devices
+//!    before the container runs anything of its image.
+//! 2. [`builder`] is a process that builds a container with libcontainer and stays outside of it. Before that, for a Spin
+//!    application, a short-lived process of this kind compiles the component.
+//! 3. [`container`] is the container's own process. It enters namespaces and cgroup, gives up its privileges, reads them back, and
+//!    becomes an ordinary Linux program or our server.
 //!
-//! The other modules serve several of them.
+//! The processes of 2 and 3 are forked from one that never has a second thread. The other modules belong to several processes.
 
 mod builder;
 mod cgroup;
@@ -63,17 +63,17 @@ fn run_shim() -> Result<()> {
         // Before there is a second thread, and with the log.
         forks::init(inherited)?;
     }
-    // Its own log is for one process only.
+    // No log by `containerd-shim`: it would be for this process only.
     run::<shim::pod::PodShim>(NAME, Some(Config { no_setup_logger: true, ..Config::default() }));
     Ok(())
 }
 
-/// Whether this is the process that stays: `start` and `delete` end after their answer, and log to stderr.
+/// Whether this process stays. With the actions `start` and `delete` it ends after its response, and logs to stderr.
 fn serves(flags: &Flags) -> bool {
     flags.action.is_empty()
 }
 
-/// Says what this is, as containerd's introspection wants it.
+/// Prints name and version, in the form that containerd's introspection expects.
 fn info() -> Result<()> {
     let version = RuntimeVersion { version: VERSION.to_owned(), ..RuntimeVersion::default() };
     let info = RuntimeInfo { name: NAME.to_owned(), version: Some(version).into(), ..RuntimeInfo::default() };

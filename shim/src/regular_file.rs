@@ -1,5 +1,4 @@
-//! Regular files: the only ones of an image that are opened. To open a device acts on the node, and to open a named pipe waits for
-//! a writer.
+//! Only regular files of an image are opened. To open a device acts on the node, and to open a named pipe waits for a writer.
 
 use std::fs::FileType;
 use std::io::ErrorKind;
@@ -8,10 +7,10 @@ use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 
-/// Whether a regular file is at `path`, as this process sees it; false where nothing is.
+/// Whether there is a regular file at `path`, as this process sees it; false if there is nothing.
 ///
 /// # Errors
-/// Something else is there, or this process may not look.
+/// Something else is there, or this process must not look.
 pub fn is_at(path: &Path) -> Result<bool> {
     match path.metadata() {
         Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(false),
@@ -22,10 +21,8 @@ pub fn is_at(path: &Path) -> Result<bool> {
     }
 }
 
-/// Refuses what was `found` at `path` of an image, unless it is a regular file.
-///
 /// # Errors
-/// It is something else; the error says what.
+/// The type that was `found` at `path` of an image is not that of a regular file; the error names it.
 pub fn ensure(path: &Path, found: FileType) -> Result<()> {
     let kind = if found.is_fifo() {
         "a named pipe"
@@ -45,7 +42,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_there_is_told_from_what_is_not() {
+    fn a_missing_file_is_no_error_but_a_device_is() {
         let file = tempfile::NamedTempFile::new().unwrap();
         assert!(is_at(file.path()).unwrap());
         for missing in ["missing", "missing/below"] {

@@ -1,4 +1,4 @@
-//! The shim's own process: it answers containerd. It has threads, so it forks nothing itself: [`crate::forks`] does.
+//! The shim's own process: it responds to containerd. It has threads, so it does not fork itself: [`crate::forks`] does.
 
 mod bundle;
 mod cleanup;

@@ -1,4 +1,4 @@
-//! A libcontainer container, in a process of its own: libcontainer forks, which is safe only where there are no threads.
+//! A container of libcontainer, in a process of its own: libcontainer forks, which is safe only without threads.
 
 use std::cell::RefCell;
 use std::fs::{self, File, OpenOptions};
@@ -26,13 +26,13 @@ thread_local! {
 /// Between `io.containerd.` and `.v1` in containerd's `runtime_type`.
 pub const NAME: &str = "wasmtime-spin";
 
-/// How much sooner than others this process is killed when the node has no memory left (proc(5)).
+/// How likely the kernel kills this process if the node has no memory left (proc(5)).
 const OOM_SCORE: &str = "/proc/self/oom_score_adj";
 
-/// The process that holds a container; it is killed when this is dropped.
+/// The process that keeps a container; it is killed when this is dropped.
 pub struct Container(Zygote);
 
-/// What a container is built from.
+/// The input from which a container is built.
 #[derive(Serialize, Deserialize)]
 pub struct CreateOptions {
     /// Its name in the namespace.
@@ -45,22 +45,22 @@ pub struct CreateOptions {
     pub stdio: Stdio,
     /// Whether systemd makes its cgroup.
     pub systemd_cgroup: bool,
-    /// Its application's compiled code, if there is any yet.
+    /// The compiled code of its application, if there is any.
     pub code: Option<Compiled>,
 }
 
-/// Paths of named pipes; none where empty.
+/// Paths of named pipes; an empty one means none.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Stdio {
-    /// What it reads.
+    /// Its input.
     pub stdin: String,
-    /// Where its output goes.
+    /// Its output.
     pub stdout: String,
-    /// Where its errors go.
+    /// Its errors.
     pub stderr: String,
 }
 
-/// Where libcontainer keeps what it knows of the containers in `namespace`.
+/// The folder in which libcontainer keeps the state of the containers in `namespace`.
 pub fn state_root(namespace: &str) -> PathBuf {
     PathBuf::from("/run/containerd").join(NAME).join(namespace)
 }
@@ -85,6 +85,7 @@ impl Container {
         from_reply(self.0.try_run(|()| with(|container| cgroup::pids(container)), ()))
     }
 
+    /// Lets the container's process continue: it runs the program, or serves.
     pub fn start(&self) -> Result<()> {
         from_reply(self.0.try_run(|()| with(|container| Ok(container.start()?)), ()))
     }
@@ -113,7 +114,7 @@ impl Container {
         from_reply(self.0.try_run(update, resources))
     }
 
-    /// Ends what still runs, and removes the container's cgroup and state.
+    /// Kills the processes that still run, and removes the container's cgroup and state.
     pub fn delete(&self) -> Result<()> {
         from_reply(self.0.try_run(|()| with(|container| Ok(container.delete(true)?)), ()))
     }
@@ -121,7 +122,7 @@ impl Container {
 
 fn build(CreateOptions { id, namespace, bundle, stdio, systemd_cgroup, code }: CreateOptions) -> Result<()> {
     logger::name_container(&id);
-    // The shim's own groups: libcontainer leaves them to a container that asks for none.
+    // libcontainer would leave the shim's own groups to a container that asks for none.
     rustix::thread::set_thread_groups(&[]).context("cannot leave the shim's groups")?;
     let executor = Executor::new(code.map(Compiled::open));
     let root = state_root(&namespace);
@@ -136,13 +137,14 @@ fn build(CreateOptions { id, namespace, bundle, stdio, systemd_cgroup, code }: C
         builder = builder.with_stderr(stderr);
     }
     let builder = builder.as_init(&bundle).as_sibling(true).with_systemd(systemd_cgroup);
-    // libcontainer gives the container's to this process first, for its child to inherit: the kernel would then choose this process early.
+    // libcontainer gives the container's score to this process first, so that the child inherits it. With that score the kernel
+    // would kill this process early.
     let own = fs::read(OOM_SCORE).with_context(|| format!("cannot read {OOM_SCORE}"))?;
     CONTAINER.set(Some(builder.build()?));
     fs::write(OOM_SCORE, own).with_context(|| format!("cannot write {OOM_SCORE}"))
 }
 
-/// Opens a named pipe to read and to write: so it never waits for the other end, and outlives a containerd that goes.
+/// Opens a named pipe to read and to write. So it never waits for the other end, and it stays open if containerd ends.
 fn open(path: &str) -> Result<Option<File>> {
     if path.is_empty() {
         return Ok(None);

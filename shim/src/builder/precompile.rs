@@ -1,7 +1,7 @@
 //! Compiles an application's component outside of its container, into the node's cache: only root may write to it, and no pod
 //! can reach it.
 //!
-//! Best effort. Where this fails, the container compiles for itself, and reports what is wrong in its own log.
+//! Best effort: if this fails, the container compiles for itself, and reports the error in its own log.
 
 use std::fs::File;
 use std::num::{NonZeroU32, NonZeroUsize};
@@ -22,19 +22,19 @@ use crate::forks;
 use crate::image_root::ImageRoot;
 use crate::ipc::{from_reply, to_reply};
 
-/// Where the node keeps compiled code: for caches that may go at any time, and outlive a reboot (FHS 5.5).
+/// The folder of the node's cache: a place for files that may be removed at any time, and that survive a reboot (FHS 5.5).
 const CACHE: &str = "/var/cache/httpserver-shim";
 
 /// How many compiled components stay.
 const CACHED: usize = 64;
 
-/// A larger component is left to its container, whose memory limit then counts, bytes.
+/// The largest component that is compiled here, bytes. A larger one is left to its container, whose memory limit then counts.
 const LARGEST: u64 = 64 << 20;
 
-/// A larger manifest is not read here, bytes.
+/// The largest manifest that is read here, bytes.
 const LARGEST_MANIFEST: u64 = 1 << 20;
 
-/// An entry of the cache on its way between processes.
+/// An entry of the cache, in the form in which it is sent between processes.
 #[derive(Serialize, Deserialize)]
 pub struct Compiled {
     name: String,
@@ -44,28 +44,28 @@ pub struct Compiled {
 impl Compiled {
     /// The entry.
     pub fn open(self) -> Entry {
-        // SAFETY: made by `prepare` from the entry's own parts, and sent over a socket that only the shim's processes have.
+        // SAFETY: `precompile` made it from the parts of an entry, and it was sent over a socket that only the shim's processes have.
         unsafe { Entry::from_parts(self.name, self.file.into_inner()) }
     }
 }
 
-/// The compiled code of the application in `image`, which is mounted at `root`, compiled first if need be; none if it has no
-/// application, or a bad one.
+/// The compiled code of the application in `image`, which is mounted at `root`. It is compiled if the cache does not have it. None
+/// if there is no application, or an invalid one.
 pub fn compiled(image: &ImageRoot, root: &Path, spec: &Spec) -> Option<Compiled> {
     if !image.has_file(Path::new(MANIFEST)) {
         return None;
     }
-    let prepared = environment::limits(&Environment::from_spec(spec)).and_then(|Limits { instances, memory }| {
-        let prepare = |(root, instances, memory): (PathBuf, NonZeroU32, NonZeroUsize)| {
-            to_reply(prepare(&root, &Limits { instances, memory }))
+    let compiled = environment::limits(&Environment::from_spec(spec)).and_then(|Limits { instances, memory }| {
+        let run = |(root, instances, memory): (PathBuf, NonZeroU32, NonZeroUsize)| {
+            to_reply(precompile(&root, &Limits { instances, memory }))
         };
         // The compiler takes memory and starts threads. Both go with a process of its own.
-        from_reply(forks::spawn()?.try_run(prepare, (root.to_owned(), instances, memory)))
+        from_reply(forks::spawn()?.try_run(run, (root.to_owned(), instances, memory)))
     });
-    prepared.inspect_err(|error| log::warn!("no compiled code for {}: {error:#}", root.display())).ok()
+    compiled.inspect_err(|error| log::warn!("no compiled code for {}: {error:#}", root.display())).ok()
 }
 
-fn prepare(root: &Path, limits: &Limits) -> Result<Compiled> {
+fn precompile(root: &Path, limits: &Limits) -> Result<Compiled> {
     let image = ImageRoot::open(root)?;
     let read = |path: &Path, largest| {
         image.read(path, largest)?.with_context(|| format!("`{}` is not in the image", path.display()))

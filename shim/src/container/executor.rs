@@ -1,4 +1,5 @@
-//! What the container's process does after libcontainer has brought it into its namespaces: the last checks, then the payload.
+//! The steps of the container's process after libcontainer has moved it into its namespaces: the last checks, then the program or
+//! the application.
 
 use std::cell::{Cell, OnceCell};
 use std::collections::HashMap;
@@ -15,7 +16,7 @@ use rustix::process::{Signal, set_parent_process_death_signal};
 use crate::container::{exit, linux_program, privileges, spin_app};
 use crate::descriptors;
 
-/// Runs a Linux program as such, and everything else as a Spin application.
+/// Runs a Linux program or, if there is none, a Spin application.
 #[derive(Clone)]
 pub struct Executor {
     code: Rc<Cell<Option<Entry>>>,
@@ -23,7 +24,7 @@ pub struct Executor {
 }
 
 impl Executor {
-    /// With the application's compiled code, if there is any yet.
+    /// `code` is the application's compiled code, if there is any.
     pub fn new(code: Option<Entry>) -> Self {
         Self { code: Rc::new(Cell::new(code)), is_linux: OnceCell::new() }
     }
@@ -32,28 +33,27 @@ impl Executor {
         *self.is_linux.get_or_init(|| linux_program::is_program(spec))
     }
 
-    /// Closes the descriptors of the node. libcontainer only marks them to be closed by an `execve`.
+    /// Closes the descriptors of the node. libcontainer only marks them, so that an `execve` closes them.
     fn leave_node(&self) -> Result<()> {
-        // The log is one of these files.
+        // The log is one of these descriptors.
         log::set_max_level(log::LevelFilter::Off);
         let code = self.code.take();
         let kept = code.as_ref().map(|code| code.as_fd().as_raw_fd());
         self.code.set(code);
-        // SAFETY: the owner of each is in a frame of the stack that this process, a fork, never returns to; or it is the logger,
-        // which is off.
+        // SAFETY: the owner of each is the logger, which is off, or is in a stack frame to which this process, a fork, never returns.
         unsafe { descriptors::close_where(|it| Some(it) != kept && !descriptors::is_libcontainers(it)) }
     }
 }
 
 impl LibExecutor for Executor {
-    /// The last step of the container's creation, and the first with all of the container's file system in place. Nothing that
-    /// the image can name was opened before.
+    /// The last step of the container's creation, and the first one in which the container's whole file system is in place. No
+    /// file of the image was opened before.
     fn validate(&self, spec: &Spec) -> Result<(), ExecutorValidationError> {
         let ready = || {
             self.leave_node()?;
-            // There is one thread yet, so whatever thread follows has no more rights than this one.
+            // There is only one thread, so all later threads have no more rights than this one.
             privileges::check(spec)?;
-            // Without its shim nothing could end or replace it. After the change of user, which would reset this.
+            // Without its shim nothing could end or replace the container. After the change of user, which would reset this.
             set_parent_process_death_signal(Some(Signal::KILL)).context("cannot tie the container to its shim")
         };
         ready().map_err(|error| ExecutorValidationError::ArgValidationError(format!("{error:#}")))?;
@@ -62,7 +62,7 @@ impl LibExecutor for Executor {
     }
 
     fn setup_envs(&self, environment: HashMap<String, String>) -> Result<(), ExecutorSetEnvsError> {
-        // Our own server reads the container's environment from the spec.
+        // Our own server reads the container's environment from the specification.
         if self.is_linux.get() == Some(&true) { DefaultExecutor {}.setup_envs(environment) } else { Ok(()) }
     }
 

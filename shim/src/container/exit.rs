@@ -1,4 +1,4 @@
-//! The end of the container. Its reason goes to its log and into the pod's termination message.
+//! The end of the container. The reason is written to its log and into the pod's termination message.
 
 use std::fs::OpenOptions;
 use std::io::Write;
@@ -7,15 +7,15 @@ use std::process;
 
 use anyhow::Result;
 
-/// Where the kubelet reads the termination message, unless the pod says otherwise: a file that it mounts.
+/// The file that the kubelet mounts for the termination message, unless the pod names another one.
 const TERMINATION_LOG: &str = "/dev/termination-log";
 
-/// The kubelet shows no more of it, bytes.
+/// The longest message that the kubelet shows, bytes.
 const TERMINATION_LOG_LENGTH: usize = 4096;
 
-/// Serves, then ends the process: 0 after a drain, 1 after an error or a panic, whose reason is reported.
+/// Serves, then ends the process: with 0 after a drain; with 1 after an error or a panic, whose reason is reported.
 pub fn run(serve: impl FnOnce() -> Result<()>) -> ! {
-    // The shim's own hook remembers a panic for its parent, which waits for nothing here.
+    // Replaces the hook of `zygote`, which keeps a panic for the parent process: here no parent waits for it.
     panic::set_hook(Box::new(|panic| line(&on_one_line(&panic.to_string()))));
     let reason = match panic::catch_unwind(AssertUnwindSafe(serve)) {
         Ok(Ok(())) => process::exit(0),
@@ -32,16 +32,16 @@ fn on_one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// One line on the container's stderr, in one write.
+/// Writes a line to the container's stderr, in one write.
 pub fn line(message: &str) {
-    // Nowhere is left to report that stderr is gone.
+    // If stderr is closed, there is no place to report it.
     let _ = std::io::stderr().lock().write_all(format!("httpserver: {message}\n").as_bytes());
 }
 
-/// Leaves `reason` as the termination message, where there is room for one.
+/// Writes `reason` into the file of the termination message, if there is one.
 fn write_termination_message(reason: &str) {
     let reason = &reason.as_bytes()[..reason.len().min(TERMINATION_LOG_LENGTH)];
-    // Outside Kubernetes there is no such file, and making one would only hide in the container.
+    // Outside Kubernetes there is no such file, and nobody would look for one inside the container.
     if let Ok(mut file) = OpenOptions::new().write(true).truncate(true).open(TERMINATION_LOG) {
         let _ = file.write_all(reason);
     }

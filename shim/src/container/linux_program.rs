@@ -9,7 +9,7 @@ use oci_spec::runtime::Spec;
 
 use crate::environment::Environment;
 
-/// Where programs are looked for without a PATH, as execvp does.
+/// The folders in which a program is looked for if there is no PATH, as by execvp.
 const DEFAULT_PATH: &str = "/bin:/usr/bin";
 
 /// Whether the container's first argument is a program that Linux can run: ELF or with a `#!` line.
@@ -32,14 +32,14 @@ fn is_executable(path: &Path) -> bool {
     }
     match File::open(path).and_then(|mut file| file.read_exact(&mut magic)) {
         Ok(()) => magic == *b"\x7fELF" || magic.starts_with(b"#!"),
-        // A program may be its owner's alone to read, and everybody's to run.
+        // Everybody may run some programs that only their owner may read.
         Err(error) => error.kind() == ErrorKind::PermissionDenied,
     }
 }
 
-/// Undoes what Rust's std did to this process at its start: a program inherits ignored signals.
+/// Restores SIGPIPE, which Rust's std ignores: a program would inherit that.
 pub fn default_sigpipe() {
-    // SAFETY: no handler is installed, only the default restored; this process has one thread.
+    // SAFETY: this only restores the default and installs no handler, and the process has one thread.
     unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
 }
 
@@ -60,7 +60,7 @@ mod tests {
     }
 
     #[test]
-    fn a_program_is_told_from_everything_else() {
+    fn only_programs_that_linux_can_run_are_programs() {
         let folder = tempfile::tempdir().unwrap();
         for (name, content, mode) in [
             ("elf", b"\x7fELF and so on".as_slice(), 0o755),

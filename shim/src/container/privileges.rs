@@ -1,5 +1,5 @@
-//! The rights of the container's process: what the OCI spec says, and no more. libcontainer gives them up; what it did is read
-//! back, and one right too many is an error.
+//! The privileges of the container's process: those of the OCI specification, and no more. libcontainer drops the others; the
+//! result is read back, and one privilege too many is an error.
 
 mod proc_status;
 
@@ -9,7 +9,7 @@ use rustix::thread::CapabilitySet;
 
 use proc_status::ProcStatus;
 
-/// The five sets of a thread.
+/// The five capability sets of a thread.
 #[derive(Debug, PartialEq, Eq, Clone, Copy)]
 struct Sets {
     bounding: CapabilitySet,
@@ -19,11 +19,11 @@ struct Sets {
     ambient: CapabilitySet,
 }
 
-/// Reads back what this thread may do: capabilities, user, groups, `no_new_privileges`, seccomp. To be called before there is a
-/// second thread, each of which has capabilities of its own, and before anything of the image is opened.
+/// Reads back the privileges of this thread: capabilities, user, groups, `no_new_privileges`, seccomp. Call it before there is a
+/// second thread, which would have capabilities of its own, and before a file of the image is opened.
 ///
 /// # Errors
-/// It is more than `spec` gives.
+/// There are more than `spec` gives.
 pub fn check(spec: &Spec) -> Result<()> {
     let asked = Sets::from_spec(spec.process().as_ref().and_then(|process| process.capabilities().as_ref()))?;
     ProcStatus::read()?.check(spec, &asked)
@@ -60,7 +60,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_list_that_is_not_there_is_empty() {
+    fn a_missing_list_is_an_empty_one() {
         let none = CapabilitySet::empty();
         let empty = Sets { bounding: none, permitted: none, effective: none, inheritable: none, ambient: none };
         assert_eq!(Sets::from_spec(None).unwrap(), empty);

@@ -7,11 +7,11 @@ use serde::Deserialize;
 
 use crate::regular_file;
 
-/// What Spin knows and we do too; like Spin, we refuse a key that nobody would read.
+/// The keys of Spin that this shim accepts. As on Spin, any other key is an error, since nobody would read it.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RuntimeConfig {
-    /// Where Spin keeps files. This shim keeps none, so that every value is good.
+    /// The folder for Spin's files. This shim keeps none, so it accepts every value.
     #[serde(rename = "state_dir")]
     _state_dir: Option<String>,
 }
@@ -19,7 +19,7 @@ struct RuntimeConfig {
 /// Checks the file at `path`, if there is one.
 ///
 /// # Errors
-/// It cannot be read, is no TOML, or asks for what only Spin has.
+/// It cannot be read, is not TOML, or has another key.
 pub fn check(path: &Path) -> Result<()> {
     let shown = path.display();
     if !regular_file::is_at(path)? {
@@ -43,7 +43,7 @@ mod tests {
     }
 
     #[test]
-    fn state_dir_is_all_there_is() {
+    fn only_the_key_state_dir_is_accepted() {
         check_text("").unwrap();
         check_text("state_dir = \"\"").unwrap();
         check(Path::new("/no/such/runtime-config.toml")).unwrap();

@@ -21,10 +21,10 @@ pub const MANIFEST: &str = "/spin.toml";
 /// Spin's runtime configuration in the image.
 const RUNTIME_CONFIG: &str = "/runtime-config.toml";
 
-/// Serves until a signal, then drains. `code` is the compiled code that was there before the container was.
+/// Serves until a signal, then drains. `code` is the compiled code that the shim opened outside of the container.
 ///
 /// # Errors
-/// The image, its variables or the container's settings are no good, the address is taken, or the drain took too long.
+/// The image, its variables or the container's settings are invalid, the address is in use, or the drain took too long.
 pub fn run(spec: &Spec, code: Option<Entry>) -> Result<()> {
     leave_libcontainer(code.as_ref())?;
     rustix::thread::set_name(c"httpserver").context("cannot name the process")?;
@@ -48,7 +48,7 @@ pub fn run(spec: &Spec, code: Option<Entry>) -> Result<()> {
     let variables = Variables::resolve(&manifest, &Sources::environment(&|name| environment.get(name)))?;
     let wasm = manifest.read_component()?;
     let guest = guest::load(&engine::new(&options.limits)?, &manifest, &wasm, code.as_ref(), variables, &options)?;
-    // The last file of the node.
+    // It is the last open file of the node.
     drop(code);
     let server = Server::bind(&options, guest)?;
     let address = server.address();
@@ -60,9 +60,9 @@ fn entrypoint(spec: &Spec) -> String {
     args.and_then(|args| args.first()).map_or_else(|| "(none)".to_owned(), |arg| format!("`{arg}`"))
 }
 
-/// Closes what libcontainer needed until the start: a program would lose it with its `execve`, which we never do.
+/// Closes the descriptors that libcontainer needed until the start. An `execve` would close them, but our server has none.
 fn leave_libcontainer(code: Option<&Entry>) -> Result<()> {
     let kept = code.map(|code| code.as_fd().as_raw_fd());
-    // SAFETY: libcontainer has handed over this process and is not returned to.
+    // SAFETY: libcontainer has finished its work in this process, which never returns to it.
     unsafe { descriptors::close_where(|descriptor| Some(descriptor) != kept) }
 }

@@ -1,7 +1,7 @@
-//! What containerd asks for: the bundle's `config.json`, an OCI specification.
+//! The input of containerd for one container: the bundle with `config.json`, an OCI specification.
 //!
-//! libcontainer keeps each set of capabilities that the specification does not list, and where it has no `HOME`, libcontainer asks
-//! the C library, which may run code of the image. So the specification is completed before libcontainer reads it.
+//! If the specification has no list for a set of capabilities, libcontainer keeps that set. If it has no `HOME`, libcontainer asks
+//! the C library, which may run code of the image. So the shim completes the specification before libcontainer reads it.
 
 use std::fs::{self, File};
 use std::path::PathBuf;
@@ -23,7 +23,7 @@ pub struct Bundle {
 }
 
 impl Bundle {
-    /// The one in `folder`.
+    /// The bundle in `folder`.
     ///
     /// # Errors
     /// Its `config.json` cannot be read.
@@ -35,17 +35,17 @@ impl Bundle {
     /// Where the container's root file system is mounted.
     ///
     /// # Errors
-    /// The specification does not say.
+    /// The specification has no root.
     pub fn root(&self) -> Result<PathBuf> {
         let root = self.spec.root().as_ref().context("the container's config.json has no `root`")?;
         Ok(self.folder.join(root.path()))
     }
 
-    /// Says in the specification, and so in the file that libcontainer reads, what it leaves open: no capability that is not
-    /// listed, and the `HOME` of the user in `root`.
+    /// Completes the specification, and so the file that libcontainer reads: no capability that is not listed, and the `HOME` of
+    /// the user in `root`.
     ///
     /// # Errors
-    /// There is no process, no `HOME` to be found, or the file cannot be written.
+    /// There is no process, `HOME` cannot be found, or the file cannot be written.
     pub fn make_explicit(&mut self, root: &ImageRoot) -> Result<()> {
         let process = self.spec.process_mut().as_mut().context("the container's config.json has no `process`")?;
         list_capabilities(process);
@@ -53,7 +53,7 @@ impl Bundle {
         self.write()
     }
 
-    /// In one step: a reader finds the old file or the new one.
+    /// Replaces the file in one step: a reader finds the old one or the new one.
     fn write(&self) -> Result<()> {
         let path = self.folder.join(CONFIG);
         let unfinished = path.with_extension("json.unfinished");
@@ -65,7 +65,7 @@ impl Bundle {
     }
 }
 
-/// Gives each of the five sets its list: where containerd gives none it means an empty one (runtime specification, `process`).
+/// Gives each of the five sets a list: if containerd gives none, it means an empty one (runtime specification, `process`).
 fn list_capabilities(process: &mut Process) {
     let given = process.capabilities().clone();
     let list = |set: fn(&LinuxCapabilities) -> &Option<Capabilities>| {
@@ -96,7 +96,7 @@ mod tests {
 
     use super::*;
 
-    /// What stands in the file afterwards for this `process`, with an image in which user 5 lives in /app.
+    /// The process in the completed file for this `process`, with an image in which the home of user 5 is /app.
     fn explicit(process: Value) -> Value {
         let folder = tempfile::tempdir().unwrap();
         let image = folder.path().join("rootfs/etc");

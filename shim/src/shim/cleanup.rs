@@ -1,4 +1,4 @@
-//! What a shim that was killed leaves behind: its containers' cgroups and state. containerd then calls the binary with `delete`.
+//! Removes what a killed shim leaves: the cgroups and the state of its containers. containerd calls the binary with `delete` then.
 
 use std::thread::sleep;
 use std::time::Duration;
@@ -8,11 +8,12 @@ use libcontainer::container::Container;
 
 use crate::builder::container::state_root;
 
-/// How often, and how many times, it is tried: the processes of a cgroup take their time to end.
+/// The interval and the number of tries: the processes of a cgroup need some time to end.
 const INTERVAL: Duration = Duration::from_millis(100);
 const TRIES: u32 = 50;
 
-/// Ends what still runs of the container `id` and removes what is left of it. Tells its first process, if there was one.
+/// Kills the processes of the container `id` that still run, and removes its cgroup and state. Returns its first process, if it
+/// had one.
 ///
 /// # Errors
 /// Its state cannot be read, or its processes do not end.
@@ -25,8 +26,8 @@ pub fn remove(namespace: &str, id: &str) -> Result<Option<i32>> {
     let pid = container.pid().map(|pid| pid.as_raw());
     let mut tries = 0;
     loop {
-        // A container dies with its shim, but what hangs does not. Ends what is in the container's cgroup, and nothing else:
-        // the number of its process may be another's by now.
+        // A container's process ends with its shim, but others may hang. This kills the processes in the container's cgroup, and
+        // no other: the number of its first process may belong to another one by now.
         match container.delete(true) {
             Ok(()) => return Ok(pid),
             Err(error) if tries == TRIES => return Err(error).context("its processes do not end"),

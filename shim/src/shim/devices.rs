@@ -1,7 +1,7 @@
-//! Which devices of the node a container may open: those that its specification lists, and no other.
+//! Restricts a container to the devices that its specification lists.
 //!
-//! With control groups of version 1 the kernel keeps a list for each group, which libcontainer writes. With version 2 there is no
-//! such list but a program, attached to the group, that the kernel asks at each `open` and `mknod`; libcontainer attaches none.
+//! With control groups of version 1 the kernel has a list for each group, which libcontainer writes. With version 2 the kernel calls
+//! a program, which is attached to the group, at each `open` and `mknod`; libcontainer attaches none.
 
 mod bpf;
 mod program;
@@ -14,8 +14,8 @@ use anyhow::{Context, Result, ensure};
 use crate::cgroup::Membership;
 pub use rules::Rules;
 
-/// Sees to it that the container whose process is `pid` has no devices but those that `rules` allow, and reads back that it is so.
-/// To be called from outside, before the container runs anything of its image.
+/// Restricts the container whose process is `pid` to the devices that `rules` allow, and reads the restriction back. Call it from
+/// outside, before the container runs anything of its image.
 ///
 /// # Errors
 /// The kernel refuses, or the restriction is not in force.
@@ -29,7 +29,7 @@ pub fn restrict(pid: i32, rules: &Rules) -> Result<()> {
     let group = membership.version_2().context("the container is in no control group that could restrict devices")?;
     let group =
         fs::File::open(&group).with_context(|| format!("cannot open the control group `{}`", group.display()))?;
-    let program = bpf::load(&program::compile(rules)).context("the kernel does not take the program for devices")?;
+    let program = bpf::load(&program::compile(rules)).context("the kernel does not accept the program for devices")?;
     bpf::attach(&program, &group).context("cannot attach the program for devices to the container's control group")?;
     ensure!(
         bpf::attached(&group)?.contains(&bpf::id(&program)?),

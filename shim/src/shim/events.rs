@@ -1,6 +1,7 @@
-//! What containerd is told: a task was created, started, ended, deleted.
+//! Sends events to containerd: a task was created, started, ended, deleted.
 //!
-//! `containerd-shim`'s publisher has one connection, which ends with the containerd that started the shim; the shim outlives it.
+//! The publisher of `containerd-shim` has one connection, which ends with the containerd that started the shim. The shim continues
+//! after a restart of containerd, so it connects again.
 
 use std::sync::mpsc::{self, Receiver, Sender, SyncSender};
 use std::thread;
@@ -14,16 +15,16 @@ use containerd_shim::protos::{Client, EventsClient};
 use containerd_shim::util::{convert_to_any, timestamp};
 
 /// How long containerd may take for one event.
-const ANSWER: Duration = Duration::from_secs(5);
+const FORWARD_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How often an event is sent again, and how long after: a containerd that is away for longer asks for all states when it is back.
+/// How often and when an event is sent again. A containerd that is away for longer asks for all states when it is back.
 const RETRIES: u32 = 5;
 const INTERVAL: Duration = Duration::from_secs(2);
 
 /// How long the last events may take before the shim ends.
-const FLUSH: Duration = Duration::from_secs(5);
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// A queue, which one thread sends, in order.
+/// A queue of events. One thread sends them, in their order.
 pub struct Events {
     namespace: String,
     queue: Sender<Entry>,
@@ -31,7 +32,7 @@ pub struct Events {
 
 enum Entry {
     Event(Box<ForwardRequest>),
-    /// Answered once everything before it is sent, or given up.
+    /// Gets a message when everything before it was sent or dropped.
     Flush(SyncSender<()>),
 }
 
@@ -62,11 +63,11 @@ impl Events {
         Ok(ForwardRequest { envelope: Some(envelope).into(), ..ForwardRequest::default() })
     }
 
-    /// Waits until everything is sent, but not for long.
+    /// Waits until everything is sent, at most for [`FLUSH_TIMEOUT`].
     pub fn flush(&self) {
         let (done, flushed) = mpsc::sync_channel(1);
         let _ = self.queue.send(Entry::Flush(done));
-        let _ = flushed.recv_timeout(FLUSH);
+        let _ = flushed.recv_timeout(FLUSH_TIMEOUT);
     }
 }
 
@@ -92,7 +93,7 @@ fn send(client: &mut Option<EventsClient>, address: &str, request: &ForwardReque
             Err(_) if tries < RETRIES => *client = None,
             result => return result,
         }
-        // The first time it is the connection of a containerd that is gone; there may be a new one already.
+        // The first error may come from the connection to an old containerd; a new one may be there already.
         if tries > 0 {
             thread::sleep(INTERVAL);
         }
@@ -106,8 +107,8 @@ fn send_once(client: &mut Option<EventsClient>, address: &str, request: &Forward
         *client = Some(EventsClient::new(connected.with_context(|| format!("cannot connect to {address}"))?));
     }
     let client = client.as_ref().expect("connected above");
-    match client.forward(context::with_duration(ANSWER), request) {
-        // It was received, and is not wanted.
+    match client.forward(context::with_duration(FORWARD_TIMEOUT), request) {
+        // containerd received it and does not want it.
         Err(error @ ttrpc::Error::RpcStatus(_)) => {
             log::warn!("containerd refuses {}: {error}", request.envelope.topic);
             Ok(())

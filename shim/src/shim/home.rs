@@ -1,6 +1,6 @@
-//! The container's `HOME`, where its environment has none: from the image's `/etc/passwd` (passwd(5)).
+//! The container's `HOME`, if its environment has none: from the image's `/etc/passwd` (passwd(5)).
 //!
-//! The C library has a function for it, which would first load whatever library the image's `/etc/nsswitch.conf` names.
+//! The function of the C library is not used: it would load a library that the image's `/etc/nsswitch.conf` names.
 
 use std::path::Path;
 
@@ -10,16 +10,16 @@ use crate::image_root::ImageRoot;
 
 const PASSWD: &str = "/etc/passwd";
 
-/// More is not read, bytes: the file is the image's to choose. It is room for some ten thousand users.
+/// The largest file that is read, bytes: some ten thousand users. The image may have a file of any size.
 const LARGEST: u64 = 1 << 20;
 
-/// For a user whom the image does not know, as runc has it.
+/// The home of a user that the image does not know, as with runc.
 const UNKNOWN: &str = "/";
 
 /// The home folder of the user `uid`.
 ///
 /// # Errors
-/// The file is no regular one, is too large, or cannot be read.
+/// The file is not a regular one, is too large, or cannot be read.
 pub fn for_user(root: &ImageRoot, uid: u32) -> Result<String> {
     let text = root
         .read(Path::new(PASSWD), LARGEST)
@@ -28,10 +28,10 @@ pub fn for_user(root: &ImageRoot, uid: u32) -> Result<String> {
     Ok(find(&String::from_utf8_lossy(&text), uid).unwrap_or(UNKNOWN).to_owned())
 }
 
-/// `NAME:PASSWORD:UID:GID:COMMENT:HOME:SHELL` on each line; the first that has the user counts, as in the C library.
+/// Each line is `NAME:PASSWORD:UID:GID:COMMENT:HOME:SHELL`. The first line with the user counts, as in the C library.
 fn find(passwd: &str, uid: u32) -> Option<&str> {
     let line = passwd.lines().find(|line| line.split(':').nth(2).and_then(|field| field.parse().ok()) == Some(uid))?;
-    // A value with a NUL is no environment variable.
+    // An environment variable cannot contain a NUL.
     line.split(':').nth(5).filter(|home| !home.is_empty() && !home.contains('\0'))
 }
 
@@ -44,7 +44,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_line_of_the_user_has_the_folder() {
+    fn the_home_is_in_the_line_of_the_user() {
         let passwd = "root:x:0:0:root:/root:/bin/sh\nbad line\napp:x:65532:65532::/home/app:\nempty:x:7:7:::\n\
             nul:x:8:8::/a\0b:\nagain:x:0:0::/other:/bin/sh\n";
         assert_eq!(
@@ -54,7 +54,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_file_or_a_line_it_is_the_root_folder() {
+    fn without_a_file_or_a_line_the_home_is_the_root_folder() {
         let image = tempfile::tempdir().unwrap();
         let root = ImageRoot::open(image.path()).unwrap();
         assert_eq!(for_user(&root, 5).unwrap(), "/");
@@ -65,10 +65,10 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_file_is_named_with_the_way_out() {
+    fn a_named_pipe_is_refused_with_advice() {
         let image = tempfile::tempdir().unwrap();
         fs::create_dir(image.path().join("etc")).unwrap();
-        // To open it would wait for ever.
+        // To open it would block for ever.
         mknodat(CWD, image.path().join("etc/passwd"), FileType::Fifo, Mode::RUSR, 0).unwrap();
         let error = format!("{:#}", for_user(&ImageRoot::open(image.path()).unwrap(), 5).unwrap_err());
         assert!(

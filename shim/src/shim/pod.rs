@@ -1,4 +1,4 @@
-//! The shim's process: containerd runs the binary with `start`, `delete`, or, by way of `start`, to serve.
+//! The shim's process. containerd runs the binary with `start` or `delete`; `start` runs it once more, to serve.
 
 use std::env;
 use std::sync::Arc;
@@ -13,13 +13,13 @@ use crate::shim::events::Events;
 use crate::shim::task::to_timestamp;
 use crate::shim::task_service::TaskService;
 
-/// Which pod a container is of: the containers of one pod share a shim.
+/// The annotation with the pod of a container: the containers of one pod share a shim.
 const POD: &str = "io.kubernetes.cri.sandbox-id";
 
-/// Where containerd listens for events, in its shims' environment: a path.
+/// The environment variable with the path of the socket on which containerd listens for events.
 const TTRPC_ADDRESS: &str = "TTRPC_ADDRESS";
 
-/// What is reported of a container that died with its shim: SIGKILL, as shells count.
+/// The exit code that is reported for a container that ended with its shim: SIGKILL, in the notation of shells.
 const KILLED: u32 = 128 + libc::SIGKILL.cast_unsigned();
 
 /// The shim of a pod.
@@ -51,7 +51,7 @@ impl Shim for PodShim {
 
     fn delete_shim(&mut self) -> Result<DeleteResponse> {
         let pid = cleanup::remove(&self.namespace, &self.id).unwrap_or_else(|error| {
-            // containerd logs it; without an answer it would not go on to what is left elsewhere.
+            // containerd logs it. Without a response, containerd would not remove what is left in other places.
             eprintln!("cannot remove what is left of the container {}: {error:#}", self.id);
             None
         });

@@ -1,4 +1,4 @@
-//! The container's root file system: no device of an image can be opened by way of it, neither on the node nor in the container.
+//! The container's root file system. No device of an image can be opened through it, neither on the node nor in the container.
 
 use std::fs;
 use std::os::fd::AsFd;
@@ -15,10 +15,10 @@ use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use crate::forks;
 use crate::ipc::{from_reply, to_reply};
 
-/// In whose mount no device can be opened (mount(8)).
+/// The option of a mount in which no device can be opened (mount(8)).
 const NODEV: &str = "nodev";
 
-/// Mounts at `root` what containerd says, without devices.
+/// Mounts at `root` what containerd asks for, without devices.
 ///
 /// # Errors
 /// The folder cannot be made, or something cannot be mounted.
@@ -32,13 +32,13 @@ pub fn mount(mounts: &[Mount], root: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Mounts the root of the container whose process is `pid` without devices, and reads back that it is: libcontainer makes a mount
-/// of its own, which loses that where it is made read-only.
+/// Sets `nodev` on the root of the container whose process is `pid`, and reads it back. libcontainer makes a mount of its own, which
+/// loses the option if it is made read-only.
 ///
 /// # Errors
 /// The kernel refuses, or the root still allows devices.
 pub fn forbid_devices(pid: i32) -> Result<()> {
-    // The process that enters the container's mounts does nothing else, and ends.
+    // The process that enters the container's mount namespace does nothing else, and ends.
     from_reply(forks::spawn()?.try_run(|pid| to_reply(set_nodev(pid)), pid))
         .context("cannot mount the container's root without devices")?;
     let path = format!("/proc/{pid}/mountinfo");
@@ -56,7 +56,7 @@ fn set_nodev(pid: i32) -> Result<()> {
     Ok(create_syscall().mount_setattr(root.as_fd(), Path::new(""), AT_EMPTY_PATH, &nodev, size_of::<MountAttr>())?)
 }
 
-/// `NUMBER PARENT DEVICE ROOT MOUNT-POINT OPTIONS …` on each line (proc(5)); of several at `/` the last one is seen.
+/// Each line is `NUMBER PARENT DEVICE ROOT MOUNT-POINT OPTIONS …` (proc(5)). If several mounts are at `/`, the last one is visible.
 fn is_nodev(mountinfo: &str) -> bool {
     let mut mounts = mountinfo.lines().map(|line| line.split(' ').collect::<Vec<_>>());
     let root = mounts.rfind(|fields| fields.get(4) == Some(&"/"));

@@ -1,4 +1,4 @@
-//! Errors as containerd gets them. containerd acts on the code.
+//! Errors in the form that containerd gets. containerd decides by the code.
 
 use containerd_shim::protos::ttrpc::{Code, Error, get_status};
 
@@ -7,7 +7,7 @@ pub fn error(code: Code, reason: impl AsRef<str>) -> Error {
     Error::RpcStatus(get_status(code, reason.as_ref()))
 }
 
-/// The shim's own failure, with its causes.
+/// An error of the shim itself, with its causes.
 pub fn internal(failure: &anyhow::Error) -> Error {
     error(Code::UNKNOWN, format!("{failure:#}"))
 }

@@ -1,4 +1,4 @@
-//! The runtime's options in containerd's configuration, as they come with each container.
+//! The runtime's options in containerd's configuration, which containerd sends with each container.
 
 use anyhow::{Context, Result, ensure};
 use containerd_shim::api::Empty;
@@ -6,13 +6,13 @@ use containerd_shim::protos::protobuf::well_known_types::any::Any;
 use containerd_shim::protos::protobuf::{Message, UnknownValueRef};
 use serde::Deserialize;
 
-/// How containerd sends the table `options` of a runtime that it does not know itself.
+/// The type in which containerd sends the table `options` of a runtime that it does not know.
 const TYPE: &str = "runtimeoptions.v1.Options";
 
 /// The field `config_body` of that message: the table, as TOML.
 const CONFIG_BODY: u32 = 3;
 
-/// What may be set.
+/// The options of this runtime.
 #[derive(Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 pub struct RuntimeOptions {
@@ -22,10 +22,10 @@ pub struct RuntimeOptions {
 }
 
 impl RuntimeOptions {
-    /// Reads what containerd sent, if anything.
+    /// Reads the options that containerd `sent`; the defaults if it sent none.
     ///
     /// # Errors
-    /// It is another runtime's, or a value has the wrong type.
+    /// They are another runtime's, or a value has the wrong type.
     pub fn read(sent: Option<&Any>) -> Result<Self> {
         let Some(sent) = sent else {
             return Ok(Self::default());
@@ -35,7 +35,7 @@ impl RuntimeOptions {
             "invalid type \"{}\" of the runtime's options: expected \"{TYPE}\"",
             sent.type_url
         );
-        // No crate here has the message's type: to one without fields, all of them are unknown ones.
+        // No crate here has the message's type. `Empty` has no fields, so it reads all of them as unknown fields.
         let message = Empty::parse_from_bytes(&sent.value).context("the runtime's options cannot be read")?;
         let body = match message.special_fields.unknown_fields().get(CONFIG_BODY) {
             Some(UnknownValueRef::LengthDelimited(body)) => std::str::from_utf8(body)?,
@@ -60,7 +60,7 @@ mod tests {
     }
 
     #[test]
-    fn systemd_makes_the_cgroups_where_asked() {
+    fn systemd_makes_the_cgroups_if_the_options_say_so() {
         assert!(!RuntimeOptions::read(None).unwrap().systemd_cgroup);
         assert!(!read(TYPE, "").unwrap().systemd_cgroup);
         assert!(read(TYPE, "SystemdCgroup = true\nOther = 1\n").unwrap().systemd_cgroup);

@@ -1,4 +1,4 @@
-//! A container as containerd sees it: its state, and how it ended.
+//! A container from containerd's view: its state, and how it ended.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
@@ -22,7 +22,7 @@ use crate::shim::{rootfs, rpc_error};
 const SIGKILL: u32 = libc::SIGKILL.cast_unsigned();
 
 /// How long a process may take to end after SIGKILL.
-const KILLED: Duration = Duration::from_secs(10);
+const KILL_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// One container: a Spin application or an ordinary Linux one.
 pub struct Task {
@@ -42,7 +42,7 @@ pub struct Task {
 /// The state of a container.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum State {
-    /// Its process waits.
+    /// Its process waits to be started.
     Created,
     /// It was started.
     Running,
@@ -53,9 +53,9 @@ pub enum State {
 /// How a container's process ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Exit {
-    /// Its exit code, or 128 and the signal that ended it, as shells count.
+    /// Its exit code, or 128 plus the number of the signal that ended it, in the notation of shells.
     pub code: u32,
-    /// When.
+    /// When it ended.
     pub at: DateTime<Utc>,
 }
 
@@ -70,15 +70,15 @@ impl State {
 }
 
 impl Task {
-    /// Builds the container, which may use these devices, and watches its process from then on.
+    /// Builds the container, restricts it to these devices, and watches its process.
     pub fn create(options: CreateOptions, devices: &Rules, events: Arc<Events>) -> anyhow::Result<Arc<Self>> {
-        // The shim reaps all children, and tells here. Before there is a process, so that none can end unseen.
+        // The shim reaps all children and reports them here. Subscribed before there is a process, so that no end is missed.
         let reaped = monitor_subscribe(Topic::Pid)?;
         let (id, bundle, stdio) = (options.id.clone(), options.bundle.clone(), options.stdio.clone());
         let container = Container::build(options)?;
         let pid = container.pid()?;
         if let Err(error) = restrict(pid, devices) {
-            container.delete().context(format!("{error:#}; nor can the container be removed"))?;
+            container.delete().context(format!("{error:#}; and the container cannot be removed"))?;
             return Err(error);
         }
         let kills = OomKills::for_process(pid);
@@ -94,12 +94,12 @@ impl Task {
         let exit = Exit { code, at: Utc::now() };
         if kills.any() {
             events.publish(TaskOOM { container_id: self.id.clone(), ..TaskOOM::default() });
-            // Before anybody hears of the end: whoever then asks for the reason has to find it.
+            // Before the end is reported: a client that asks for the reason afterwards must find it.
             events.flush();
         }
         let mut state = self.lock();
         *state = State::Stopped(exit);
-        // Under the lock, as the start was: containerd hears of them in their order.
+        // Under the lock, as the start was: so containerd gets both events in their order.
         events.publish(TaskExit {
             container_id: self.id.clone(),
             id: self.id.clone(),
@@ -111,7 +111,7 @@ impl Task {
         self.ended.notify_all();
     }
 
-    /// Lets the container's process go on.
+    /// Lets the container's process continue.
     pub fn start(&self, events: &Events) -> TtrpcResult<()> {
         let mut state = self.lock();
         if *state != State::Created {
@@ -149,15 +149,15 @@ impl Task {
         if self.state().exit().is_some() {
             return Err(ended());
         }
-        // It may end meanwhile.
+        // The process may end meanwhile.
         let killed = self.container.kill(signal, all);
         killed.map_err(|error| if self.state().exit().is_some() { ended() } else { rpc_error::internal(&error) })
     }
 
-    /// All processes of a container that has any.
+    /// All processes of a container that has not ended.
     pub fn pids(&self) -> TtrpcResult<Vec<u32>> {
-        // Not "none", nor "not found": of a container without processes containerd, when it starts, believes that nobody
-        // wants it, and how it ended would be lost.
+        // An error, and not an empty list or "not found": when containerd starts and finds a container without processes, it removes
+        // the container, and the exit code would be lost.
         self.alive()?;
         let mut pids = self.container.pids().unwrap_or_else(|error| {
             log::warn!("cannot list the processes of {}: {error:#}", self.id);
@@ -182,7 +182,7 @@ impl Task {
             State::Created => {
                 self.container.kill(SIGKILL, false).map_err(|error| rpc_error::internal(&error))?;
                 let running = |state: &mut State| state.exit().is_none();
-                drop(self.ended.wait_timeout_while(self.lock(), KILLED, running));
+                drop(self.ended.wait_timeout_while(self.lock(), KILL_TIMEOUT, running));
             }
             State::Stopped(_) => {}
         }
@@ -190,7 +190,7 @@ impl Task {
     }
 
     /// # Errors
-    /// It has no process any more.
+    /// Its process has ended.
     pub fn alive(&self) -> TtrpcResult<()> {
         if self.state().exit().is_none() { Ok(()) } else { Err(self.precondition("does not run any more")) }
     }
@@ -204,13 +204,13 @@ impl Task {
     }
 }
 
-/// Does what libcontainer leaves undone, before the process `pid` runs anything of its container's image.
+/// Adds the restrictions that libcontainer does not make, before the process `pid` runs anything of its container's image.
 fn restrict(pid: i32, rules: &Rules) -> anyhow::Result<()> {
     devices::restrict(pid, rules)?;
     rootfs::forbid_devices(pid)
 }
 
-/// As containerd's messages have it.
+/// Converts `time` to the type of containerd's messages.
 pub fn to_timestamp(time: DateTime<Utc>) -> Timestamp {
     let nanos = time.timestamp_subsec_nanos().cast_signed();
     Timestamp { seconds: time.timestamp(), nanos, ..Timestamp::default() }

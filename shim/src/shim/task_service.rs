@@ -1,4 +1,4 @@
-//! What containerd asks of a shim: containerd's API `containerd.task.v2.Task`.
+//! The requests of containerd to a shim: containerd's API `containerd.task.v2.Task`.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -30,8 +30,8 @@ use crate::shim::rpc_error::{self, unimplemented};
 use crate::shim::runtime_options::RuntimeOptions;
 use crate::shim::task::{Exit, State, Task, to_timestamp};
 
-/// What to do where a second process is asked for.
-const NO_EXEC: &str = "the container has one process, and its image no program; probe it by HTTP, look into it with \
+/// What to do instead of starting a second process.
+const NO_EXEC: &str = "the container has one process, and its image has no program; probe it by HTTP, and debug it with \
     `kubectl debug`";
 
 /// The containers of a pod.
@@ -44,7 +44,7 @@ pub struct TaskService {
 }
 
 impl TaskService {
-    /// Without any container yet.
+    /// A service without containers.
     pub fn new(namespace: String, events: Arc<Events>, exit: Arc<ExitSignal>) -> Self {
         Self { namespace, events, exit, tasks: Mutex::default() }
     }
@@ -197,7 +197,7 @@ impl containerd_shim::Task for TaskService {
         Ok(DeleteResponse { pid, exit_status, exited_at: exited_at.into(), ..DeleteResponse::default() })
     }
 
-    /// Ends the shim after its last container; until then containerd only asks.
+    /// Ends the shim if it has no container any more. containerd calls this after each container.
     fn shutdown(&self, _: &TtrpcContext, _: ShutdownRequest) -> TtrpcResult<Empty> {
         if self.tasks().is_empty() {
             self.exit.signal();

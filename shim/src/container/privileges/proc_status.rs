@@ -1,4 +1,4 @@
-//! `/proc/self/status`: what rights the kernel says that this thread has.
+//! `/proc/self/status`: the privileges that this thread has, as the kernel shows them.
 
 use std::fs::File;
 use std::io;
@@ -10,14 +10,14 @@ use rustix::thread::CapabilitySet;
 use super::Sets;
 use crate::descriptors::open_proc;
 
-/// `Seccomp:` where a filter is at work (proc(5)).
+/// The value of `Seccomp:` if there is a filter (proc(5)).
 const SECCOMP_FILTER: u32 = 2;
 
-/// The rights of a thread.
+/// The privileges of a thread.
 #[derive(Debug)]
 pub struct ProcStatus {
     sets: Sets,
-    /// Real, effective, saved and file system's.
+    /// The real, effective, saved and file system user.
     users: Vec<u32>,
     groups: Vec<u32>,
     supplementary_groups: Vec<u32>,
@@ -26,7 +26,7 @@ pub struct ProcStatus {
 }
 
 impl ProcStatus {
-    /// Of this thread, which is the process's first.
+    /// Those of this thread, which is the first one of the process.
     pub fn read() -> Result<Self> {
         const PATH: &str = "/proc/self/status";
         let status = io::read_to_string(File::from(open_proc(PATH)?));
@@ -64,7 +64,7 @@ impl ProcStatus {
     }
 
     /// # Errors
-    /// These are more rights than `spec` gives, of whose capabilities `asked` are the sets.
+    /// These are more privileges than `spec` gives. `asked` are the capability sets of `spec`.
     pub fn check(&self, spec: &Spec, asked: &Sets) -> Result<()> {
         for (name, found, asked) in [
             ("CapBnd", self.sets.bounding, asked.bounding),
@@ -95,7 +95,7 @@ impl ProcStatus {
         ensure!(foreign.is_none(), "the process is in group {foreign:?}, the container asked for {asked:?}");
         ensure!(
             self.no_new_privileges || process.no_new_privileges() != Some(true),
-            "the process has not got no_new_privs, the container asked for it"
+            "the process does not have no_new_privs, the container asked for it"
         );
         let filtered = spec.linux().as_ref().is_some_and(|linux| linux.seccomp().is_some());
         ensure!(
@@ -132,12 +132,12 @@ mod tests {
     }
 
     #[test]
-    fn what_was_asked_for_is_right() {
+    fn the_privileges_of_the_specification_are_accepted() {
         check(RESTRICTED).unwrap();
     }
 
     #[test]
-    fn one_right_too_many_is_named() {
+    fn one_privilege_too_many_is_named() {
         for (right, more, expected) in [
             ("CapEff:\t0000000000000000", "CapEff:\t0000000000000400", "CapEff 0000000000000400"),
             ("CapBnd:\t0000000000000000", "CapBnd:\t000001ffffffffff", "CapBnd 000001ffffffffff"),

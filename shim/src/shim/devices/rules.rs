@@ -1,10 +1,10 @@
-//! The rules for devices in an OCI specification (runtime specification, `linux.resources.devices`): the last one that speaks of
-//! a device decides, for each kind of access by itself.
+//! The rules for devices in an OCI specification (runtime specification, `linux.resources.devices`). The last rule for a device
+//! decides, separately for each kind of access.
 
 use anyhow::{Context, Result, bail, ensure};
 use oci_spec::runtime::{LinuxDeviceCgroup, LinuxDeviceType, Spec};
 
-/// Kinds of access, as bits (linux/bpf.h, `BPF_DEVCG_ACC_*`): to make its node, to read, to write.
+/// Kinds of access, as bits (linux/bpf.h, `BPF_DEVCG_ACC_*`): to make a node of the device, to read, to write.
 pub const MAKE: u32 = 1;
 pub const READ: u32 = 2;
 pub const WRITE: u32 = 4;
@@ -14,10 +14,10 @@ const ANY: u32 = MAKE | READ | WRITE;
 const BLOCK: u32 = 1;
 const CHARACTER: u32 = 2;
 
-/// What every container may have: kind, major, minor, access. The same as runc's `AllowedDevices`, and as libcgroups' defaults for
-/// version 1.
+/// The devices of every container: kind, major, minor, access. runc's `AllowedDevices` and the defaults of libcgroups for version 1
+/// are the same.
 const DEFAULTS: [(u32, Option<u32>, Option<u32>, u32); 12] = [
-    // A node may be made of each, which is not to open it.
+    // A container may make a node of each device, but not open it.
     (CHARACTER, None, None, MAKE),
     (BLOCK, None, None, MAKE),
     // /dev/null, zero, full, random, urandom, tty, console, ptmx, pts/*
@@ -30,14 +30,14 @@ const DEFAULTS: [(u32, Option<u32>, Option<u32>, u32); 12] = [
     (CHARACTER, Some(5), Some(1), ANY),
     (CHARACTER, Some(5), Some(2), ANY),
     (CHARACTER, Some(136), None, ANY),
-    // /dev/net/tun, by which a container configures its own network.
+    // /dev/net/tun, with which a container configures its own network.
     (CHARACTER, Some(10), Some(200), ANY),
 ];
 
-/// A rule; what it leaves open is every one.
+/// A rule; a field without a value means every one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rule {
-    /// Whether it gives or takes.
+    /// Whether it allows or denies.
     pub allow: bool,
     /// Block or character devices.
     pub kind: Option<u32>,
@@ -49,15 +49,15 @@ pub struct Rule {
     pub access: u32,
 }
 
-/// The rules of a container, in their order. Nothing is allowed that none of them allows.
+/// The rules of a container, in their order. An access that no rule allows is denied.
 #[derive(Debug)]
 pub struct Rules(pub Vec<Rule>);
 
 impl Rules {
-    /// Those of `spec`, then the defaults.
+    /// The rules of `spec`, then the defaults.
     ///
     /// # Errors
-    /// A rule makes no sense.
+    /// A rule is invalid.
     pub fn from_spec(spec: &Spec) -> Result<Self> {
         let resources = spec.linux().as_ref().and_then(|linux| linux.resources().as_ref());
         let listed = resources.and_then(|resources| resources.devices().as_deref()).unwrap_or_default();
@@ -82,7 +82,7 @@ impl Rules {
         Ok(())
     }
 
-    /// Whether everything that `entry` names is allowed.
+    /// Whether every access of `entry` is allowed.
     fn allows(&self, entry: &Rule) -> bool {
         let mut asked = entry.access;
         for rule in self.0.iter().rev() {
@@ -132,13 +132,13 @@ impl Rule {
         Ok(Self { allow: true, kind, major: number(major)?, minor: number(minor)?, access: parse_access(access)? })
     }
 
-    /// Whether it speaks of every device of `other`.
+    /// Whether this rule is for every device of `other`.
     fn covers(&self, other: &Self) -> bool {
         let covers = |mine: Option<u32>, others| mine.is_none() || mine == others;
         covers(self.kind, other.kind) && covers(self.major, other.major) && covers(self.minor, other.minor)
     }
 
-    /// Whether it speaks of any device of `other`.
+    /// Whether this rule is for any device of `other`.
     fn meets(&self, other: &Self) -> bool {
         let meet = |mine: Option<u32>, others: Option<u32>| mine.is_none() || others.is_none() || mine == others;
         meet(self.kind, other.kind) && meet(self.major, other.major) && meet(self.minor, other.minor)
@@ -161,7 +161,7 @@ pub mod tests {
 
     use super::*;
 
-    /// The rules of a container whose specification lists these.
+    /// The rules of a container with these in its specification.
     pub fn rules(listed: Value) -> Result<Rules> {
         let spec = json!({"ociVersion": "1.1.0", "linux": {"resources": {"devices": listed}}});
         Rules::from_spec(&serde_json::from_value(spec).unwrap())
@@ -176,7 +176,7 @@ pub mod tests {
     }
 
     #[test]
-    fn the_last_rule_that_speaks_of_a_device_decides() {
+    fn the_last_rule_for_a_device_decides() {
         let allows = |listed: Value, line: &str| rules(listed).unwrap().allows(&Rule::parse(line).unwrap());
         for (line, allowed) in [
             ("c 1:3 rwm", true),
@@ -204,7 +204,7 @@ pub mod tests {
     }
 
     #[test]
-    fn a_kernels_list_with_more_is_refused() {
+    fn a_list_of_the_kernel_that_allows_more_is_refused() {
         let rules = rules(with_disk()).unwrap();
         rules.check_list("c *:* m\nb *:* m\nb 254:0 r\nc 1:3 rwm\nc 136:* rwm\n").unwrap();
         let error = rules.check_list("c 1:3 rwm\na *:* rwm\n").unwrap_err().to_string();
@@ -213,7 +213,7 @@ pub mod tests {
     }
 
     #[test]
-    fn a_rule_that_makes_no_sense_is_named() {
+    fn an_invalid_rule_is_named() {
         for (rule, expected) in [
             (json!({"allow": true, "type": "p", "access": "r"}), "named pipes"),
             (
