@@ -137,7 +137,7 @@ fn a_line_has_room_for_every_bad_variable() {
     let entry: Json = serde_json::from_str(&line).unwrap();
     assert!(line.len() <= Entry::LINE_LIMIT);
     let error = entry["error"].as_str().unwrap();
-    assert!(bad.iter().all(|(name, _)| error.contains(name)) && error.ends_with(", such as node-1"), "{error}");
+    assert!(names().all(|name| error.contains(name)) && !error.ends_with('…'), "{error}");
 }
 
 #[test]
