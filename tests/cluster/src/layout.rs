@@ -2,11 +2,13 @@
 
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
 use crate::tools::Tools;
+use crate::wait;
 
 /// Everything of the running cluster. One for the machine, wherever the checkout is: there is one range of addresses. Not
 /// in `/run`, which is memory and often small: the nodes' images are here.
@@ -17,17 +19,22 @@ pub fn path(name: &str) -> PathBuf {
     Path::new(RUN).join(name)
 }
 
-/// Keeps a second `up` or `down` from removing what the first is starting. The kernel unlocks when the file is closed, so
-/// also when its process is killed.
+/// How long a killed `up` may keep the lock: its child has a copy of the open file until it runs its own program.
+const LOCK_PATIENCE: Duration = Duration::from_secs(2);
+
+/// Keeps a second `up` or `down` from removing what the first is starting. The kernel unlocks when the last copy of the
+/// open file is closed, so also when its process is killed.
 pub fn lock() -> Result<File> {
     // The folder around ours: it is always there, and locking it leaves nothing.
     let around = Path::new(RUN).parent().expect("the run folder is in another");
     let lock = File::open(around).with_context(|| format!("cannot open {}", around.display()))?;
-    match lock.try_lock() {
-        Ok(()) => Ok(lock),
-        Err(TryLockError::WouldBlock) => bail!("another `cargo xtask cluster` is at work; wait for it"),
+    wait::until("the lock of the cluster", LOCK_PATIENCE, || match lock.try_lock() {
+        Ok(()) => Ok(true),
+        Err(TryLockError::WouldBlock) => Ok(false),
         Err(TryLockError::Error(error)) => Err(error).with_context(|| format!("cannot lock {}", around.display())),
-    }
+    })
+    .context("another `cargo xtask cluster` is at work; wait for it")?;
+    Ok(lock)
 }
 
 /// The files that a machine has for itself: what a node keeps (`var`), its configuration (`etc`), and programs that only it
