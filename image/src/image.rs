@@ -12,17 +12,7 @@ use oci_spec::image::{
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use crate::layer::layer;
-
-/// A file of an image.
-pub struct File {
-    /// Where it is, relative to the image's root.
-    pub path: String,
-    /// Permission bits. Everything belongs to root.
-    pub mode: u32,
-    /// What is in it.
-    pub content: Vec<u8>,
-}
+use crate::layer::{File, layer};
 
 /// What an image is made of. The same files serve every architecture.
 pub struct Image {

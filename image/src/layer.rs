@@ -7,10 +7,18 @@ use std::path::{Component, Path};
 use anyhow::{Context, Result, ensure};
 use tar::{Builder, EntryType, Header};
 
-use crate::image::File;
-
 /// What folders need so that every user can reach the files in them.
 const FOLDER_MODE: u32 = 0o755;
+
+/// A file of an image.
+pub struct File {
+    /// Where it is, relative to the image's root.
+    pub path: String,
+    /// Permission bits. Everything belongs to root.
+    pub mode: u32,
+    /// What is in it.
+    pub content: Vec<u8>,
+}
 
 /// The archive of `files`, their folders before them, all of them owned by root and without a time.
 pub(crate) fn layer(files: &[File]) -> Result<Vec<u8>> {

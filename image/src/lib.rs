@@ -9,7 +9,7 @@
 
 pub mod archive;
 pub mod image;
-mod layer;
+pub mod layer;
 pub mod product;
 pub mod registry;
 mod revision;

@@ -10,7 +10,8 @@ use oci_spec::image::{
     ANNOTATION_VERSION, Arch,
 };
 
-use crate::image::{File, Image};
+use crate::image::Image;
+use crate::layer::File;
 use crate::revision::{git, revision};
 
 /// The files of the image, relative to the repository as to the image's root: `spin.toml` names the component by its path.

@@ -7,8 +7,8 @@ use anyhow::{Context, Result};
 use xtask_runner::{Runner, Started};
 
 use crate::toolchain::musl::Musl;
-use crate::toolchain::{Flavour, TARGET, Toolchain};
-use crate::{shim, workspace};
+use crate::toolchain::{Flavour, TARGET, Toolchain, protoc};
+use crate::workspace;
 
 /// The profile of the runtime on a laptop: compiles sooner, and compiles components slower.
 const LAPTOP: &str = "laptop";
@@ -61,7 +61,7 @@ pub fn laptop_runtime() -> PathBuf {
 
 /// Builds the static programs, which run on any Linux: the runtime and the shim.
 pub fn static_programs(runner: &mut Runner) -> Result<Musl> {
-    shim::prerequisites(runner)?;
+    protoc::install(runner)?;
     let musl = Musl::find(runner)?;
     let mut cargo = musl.cargo("build", workspace::WITH_WASMTIME);
     runner.run("building the runtime and the shim, static", "first time about 6 min", &mut cargo)?;

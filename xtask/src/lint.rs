@@ -3,13 +3,13 @@
 use anyhow::Result;
 use xtask_runner::Runner;
 
-use crate::toolchain::{Flavour, Toolchain};
-use crate::{fmt, shim, tools, workspace};
+use crate::toolchain::{Flavour, Toolchain, protoc};
+use crate::{fmt, tools, workspace};
 
 /// Format, clippy for this machine and for Wasm, documentation, and what the dependencies bring along.
 pub fn run(runner: &mut Runner) -> Result<()> {
     fmt::run(runner, true)?;
-    shim::prerequisites(runner)?;
+    protoc::install(runner)?;
     for (packages, what) in
         [(workspace::NATIVE, "everything without wasmtime"), (workspace::WITH_WASMTIME, "runtime and shim")]
     {

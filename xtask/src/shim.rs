@@ -6,10 +6,9 @@ mod arguments;
 use std::ffi::OsString;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
-use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
-use xtask_runner::{Runner, apt};
+use xtask_runner::Runner;
 
 use crate::{build, workspace};
 
@@ -17,9 +16,6 @@ pub use arguments::Arguments;
 
 /// The name that containerd looks for: its `runtime_type` is `io.containerd.wasmtime-spin.v1`.
 pub const BINARY: &str = "containerd-shim-wasmtime-spin-v1";
-
-/// What the shim needs to build, beyond Rust and C: the compiler of containerd's protocol.
-const PACKAGES: [&str; 1] = ["protobuf-compiler"];
 
 /// Builds the shim, then becomes the installer if that has something to do; `words` are the arguments as they were typed.
 pub fn run(runner: &mut Runner, arguments: &Arguments, words: &[OsString]) -> Result<()> {
@@ -33,15 +29,6 @@ pub fn run(runner: &mut Runner, arguments: &Arguments, words: &[OsString]) -> Re
         installer.arg("--shim").arg(binary);
     }
     Err(installer.exec()).context("cannot run the installer")
-}
-
-/// Installs what the shim needs to build, where it is not there yet.
-pub fn prerequisites(runner: &mut Runner) -> Result<()> {
-    let protoc = Command::new("protoc").arg("--version").output();
-    if protoc.is_ok_and(|output| output.status.success()) {
-        return Ok(());
-    }
-    apt::install(runner, &PACKAGES, "the shim needs protoc, which is not here")
 }
 
 /// Builds the shim's binary, what it needs installed first.

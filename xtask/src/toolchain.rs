@@ -2,6 +2,7 @@
 
 pub mod debian;
 pub mod musl;
+pub mod protoc;
 mod rustup;
 
 use std::path::{Path, PathBuf};

@@ -9,8 +9,8 @@ use clap::Subcommand;
 use xtask_runner::Runner;
 
 use crate::test::{Summary, report};
-use crate::toolchain::Toolchain;
 use crate::toolchain::musl::Musl;
+use crate::toolchain::{Toolchain, protoc};
 use crate::tools::BUSYBOX;
 use crate::{build, shim, workspace};
 
@@ -65,7 +65,7 @@ pub fn run(runner: &mut Runner, action: &Action) -> Result<()> {
 
 /// Builds the program with the cases: a static one, since the machine may have another C library.
 fn cases(runner: &mut Runner) -> Result<PathBuf> {
-    shim::prerequisites(runner)?;
+    protoc::install(runner)?;
     let musl = Musl::find(runner)?;
     runner.run("building the cases", "first time about 2 min", &mut musl.cargo("build", &[workspace::CASES]))?;
     Ok(musl.program(workspace::CASES))

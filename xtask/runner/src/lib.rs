@@ -6,4 +6,5 @@ mod cargo_output;
 mod progress;
 mod runner;
 
-pub use runner::{Runner, Started, seconds};
+pub use progress::seconds;
+pub use runner::{Runner, Started};

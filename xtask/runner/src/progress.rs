@@ -4,7 +4,6 @@ use std::io::{self, IsTerminal, Write};
 use std::time::{Duration, Instant};
 
 use crate::cargo_output::Status;
-use crate::runner::seconds;
 
 /// How often to look: often enough for a clock that shows seconds.
 pub const TICK: Duration = Duration::from_millis(200);
@@ -118,6 +117,11 @@ fn state(elapsed: Duration, status: &Status) -> String {
         Status::Downloading => format!("{time}, downloading crates"),
         Status::Building { done, total, current } => format!("{time}, {done} of {total} crates: {current}"),
     }
+}
+
+/// A duration as the lines of progress show it: `61.2 s`.
+pub fn seconds(duration: Duration) -> String {
+    format!("{:.1} s", duration.as_secs_f64())
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 
 use crate::cargo_output::CargoOutput;
-use crate::progress::{Progress, TICK};
+use crate::progress::{Progress, TICK, seconds};
 
 /// Runs commands and remembers how long each took.
 pub struct Runner {
@@ -205,11 +205,6 @@ fn forward(mut pipe: impl Read + Send + 'static, mark: bool, sender: Sender<(boo
             }
         }
     });
-}
-
-/// A duration as the lines of progress show it: `61.2 s`.
-pub fn seconds(duration: Duration) -> String {
-    format!("{:.1} s", duration.as_secs_f64())
 }
 
 fn cannot_run(command: &Command) -> String {
