@@ -9,10 +9,11 @@ use anyhow::Result;
 use arguments::Arguments;
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser};
-use httpserver_image::image::Built;
 use httpserver_image::product::{self, Provenance};
-use httpserver_image::{archive, registry};
+use httpserver_image::registry;
 use oci_client::Reference;
+use oci_writer::archive;
+use oci_writer::image::Built;
 
 /// Makes the image of the component: FROM scratch, linux/amd64 and linux/arm64, the same input the same digest.
 #[derive(Parser)]
@@ -43,7 +44,7 @@ fn run(cli: Cli) -> Result<()> {
     let version = push.as_ref().unwrap_or(&name).tag().unwrap_or(env!("CARGO_PKG_VERSION")).to_owned();
     let provenance = Provenance::of_checkout(&cli.root, version, source);
     let image = product::image(&cli.root, provenance)?.build()?;
-    archive::write(&image, &name.whole(), &cli.root.join(&output))?;
+    archive::write(&[(&name.whole(), &image)], &cli.root.join(&output))?;
     describe(&image, &output);
     if let Some(reference) = push {
         println!("pushed {}", registry::push(&image, &reference)?);

@@ -9,9 +9,9 @@ use oci_spec::image::{
     ANNOTATION_DESCRIPTION, ANNOTATION_LICENSES, ANNOTATION_REVISION, ANNOTATION_SOURCE, ANNOTATION_TITLE,
     ANNOTATION_VERSION, Arch,
 };
+use oci_writer::image::Image;
+use oci_writer::layer::File;
 
-use crate::image::Image;
-use crate::layer::File;
 use crate::revision::{git, revision};
 
 /// The files of the image, relative to the repository as to the image's root: `spin.toml` names the component by its path.
@@ -60,7 +60,7 @@ pub fn image(root: &Path, provenance: Provenance) -> Result<Image> {
     let files = FILES.map(|path| {
         let content = fs::read(root.join(path))
             .with_context(|| format!("cannot read {path} in {}; `cargo xtask build` makes it", root.display()))?;
-        Ok(File { path: path.to_owned(), mode: MODE, content })
+        Ok(File::new(path, MODE, content))
     });
     let labels = [
         (ANNOTATION_TITLE, Some("httpserver".to_owned())),
@@ -73,6 +73,7 @@ pub fn image(root: &Path, provenance: Provenance) -> Result<Image> {
     Ok(Image {
         files: files.into_iter().collect::<Result<_>>()?,
         architectures: vec![Arch::Amd64, Arch::ARM64],
+        entrypoint: Vec::new(),
         command: vec![COMMAND.to_owned()],
         labels: labels
             .into_iter()

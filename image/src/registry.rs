@@ -11,8 +11,7 @@ use docker_credential::{CredentialRetrievalError, DockerCredential, get_credenti
 use oci_client::client::{Client, ClientConfig, ClientProtocol};
 use oci_client::secrets::RegistryAuth;
 use oci_client::{Reference, RegistryOperation};
-
-use crate::image::{Blob, Built};
+use oci_writer::image::{Blob, Built};
 
 /// Pushes the image to `reference`, and returns the reference by digest that a pod should name.
 ///

@@ -58,6 +58,7 @@ pub const MANIFESTS: &str = "xtask-manifests";
 /// over what is selected, so that a crate is compiled once for all of them. The core of the component is tested there too.
 pub const NATIVE: &[&str] = &[
     "httpserver",
+    "oci-writer",
     IMAGE_TOOL,
     INSTALLER,
     CLUSTER,

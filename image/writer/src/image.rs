@@ -5,9 +5,10 @@
 use std::collections::{BTreeMap, HashMap};
 
 use anyhow::Result;
+pub use oci_spec::image::Arch;
 use oci_spec::image::{
-    Arch, ConfigBuilder, Descriptor, DescriptorBuilder, ImageConfigurationBuilder, ImageIndexBuilder,
-    ImageManifestBuilder, MediaType, Os, PlatformBuilder, RootFsBuilder, SCHEMA_VERSION, Sha256Digest,
+    ConfigBuilder, Descriptor, DescriptorBuilder, ImageConfigurationBuilder, ImageIndexBuilder, ImageManifestBuilder,
+    MediaType, Os, PlatformBuilder, RootFsBuilder, SCHEMA_VERSION, Sha256Digest,
 };
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -20,7 +21,9 @@ pub struct Image {
     pub files: Vec<File>,
     /// For which machines, in Go's names: `amd64`, `arm64`.
     pub architectures: Vec<Arch>,
-    /// What is started where the pod says nothing else: `CMD`.
+    /// What is started, also where the pod gives other arguments: `ENTRYPOINT`.
+    pub entrypoint: Vec<String>,
+    /// Its arguments, or what is started if there is no entrypoint: `CMD`.
     pub command: Vec<String>,
     /// The labels of the configuration, and the same as annotations of manifests and index.
     pub labels: BTreeMap<String, String>,
@@ -71,7 +74,11 @@ impl Image {
     }
 
     fn configuration(&self, architecture: &Arch, layer: &Blob) -> Result<Blob> {
-        let config = ConfigBuilder::default().cmd(self.command.clone()).labels(self.annotations()).build()?;
+        let mut config = ConfigBuilder::default().cmd(self.command.clone()).labels(self.annotations());
+        if !self.entrypoint.is_empty() {
+            config = config.entrypoint(self.entrypoint.clone());
+        }
+        let config = config.build()?;
         let layers =
             RootFsBuilder::default().typ("layers").diff_ids([layer.descriptor.digest().to_string()]).build()?;
         let mut configuration = ImageConfigurationBuilder::default()
@@ -147,11 +154,13 @@ fn hex(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::layer::Content;
 
     fn image() -> Image {
         Image {
-            files: vec![File { path: "spin.toml".into(), mode: 0o444, content: b"x".into() }],
+            files: vec![File::new("spin.toml", 0o444, *b"x")],
             architectures: vec![Arch::Amd64, Arch::ARM64],
+            entrypoint: Vec::new(),
             command: vec!["/".into()],
             labels: (0..20).map(|number| (format!("label{number}"), number.to_string())).collect(),
             created: None,
@@ -167,10 +176,11 @@ mod tests {
     #[test]
     fn every_part_of_the_input_is_in_the_digest() {
         let mut digests = vec![image().build().unwrap().digest()];
-        let changes: [fn(&mut Image); 6] = [
-            |image| image.files[0].content = b"y".into(),
+        let changes: [fn(&mut Image); 7] = [
+            |image| image.files[0].content = Content::Bytes(b"y".into()),
             |image| image.files[0].mode = 0o644,
             |image| image.architectures.truncate(1),
+            |image| image.entrypoint.push("/".into()),
             |image| image.command.clear(),
             |image| image.labels.clear(),
             |image| image.created = Some("2026-01-01T00:00:00Z".into()),
