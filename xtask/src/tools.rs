@@ -26,6 +26,8 @@ enum Source {
     Crates,
     /// A Go package; its module's own `go.mod` pins what it is built from.
     Go(&'static str),
+    /// A Go package whose module has no `go.mod`: the one in `xtask/locks/NAME-VERSION` pins it and what it is built from.
+    LockedGo(&'static str),
     /// A Python package, with all it needs pinned in `xtask/locks/NAME-VERSION.txt`.
     Python,
     /// A Debian package with a program that needs no other file, in `/bin`.
@@ -65,6 +67,14 @@ const KUBERNETES_VALIDATE: Tool =
 const SCHEMATHESIS: Tool =
     Tool { name: "schemathesis", version: "4.32.5", source: Source::Python, hint: "once, about 20 s" };
 
+/// Sends a server what HTTP/2 allows and what it does not.
+const H2SPEC: Tool = Tool {
+    name: "h2spec",
+    version: "v2.2.1",
+    source: Source::LockedGo("github.com/summerwind/h2spec/cmd/h2spec"),
+    hint: "once, about 10 s",
+};
+
 /// Reads a Dockerfile.
 const HADOLINT: Tool = Tool { name: "hadolint", version: "2.15.1", source: Source::Python, hint: "once, about 5 s" };
 
@@ -89,8 +99,8 @@ pub const STRACE: Tool =
     Tool { name: "strace", version: "debian", source: Source::Debian(&["strace", "libunwind8"]), hint: "once" };
 
 /// What the tests need, each in the environment variable that [`Tool::variable`] names.
-pub const TEST_TOOLS: [Tool; 7] =
-    [KUSTOMIZE, KUBE_SCORE, KUBERNETES_VALIDATE, SCHEMATHESIS, HADOLINT, DOCKER_REGISTRY, SKOPEO];
+pub const TEST_TOOLS: [Tool; 8] =
+    [KUSTOMIZE, KUBE_SCORE, KUBERNETES_VALIDATE, SCHEMATHESIS, H2SPEC, HADOLINT, DOCKER_REGISTRY, SKOPEO];
 
 impl Tool {
     /// The environment variable by which the tests get its path: `HTTPSERVER_KUBE_SCORE`.
@@ -131,6 +141,12 @@ impl Tool {
                 go.env("GOBIN", folder.join("bin")).env("CGO_ENABLED", "0");
                 runner.run(&what, self.hint, &mut go).context("this takes Go 1.26 or later")
             }
+            Source::LockedGo(package) => {
+                let mut go = workspace::command("go");
+                go.current_dir(self.lock("")).args(["build", "-mod=readonly", "-trimpath", "-buildvcs=false", "-o"]);
+                go.arg(folder.join("bin/")).arg(package).env("CGO_ENABLED", "0");
+                runner.run(&what, self.hint, &mut go).context("this takes Go 1.26 or later")
+            }
             Source::Python => {
                 let mut python = workspace::command("python3");
                 runner
@@ -138,14 +154,19 @@ impl Tool {
                     .context(
                         "this takes Python 3.11 or later with its module venv (Debian: `apt-get install python3-venv`)",
                     )?;
-                let lock = workspace::root().join("xtask/locks").join(format!("{}-{}.txt", self.name, self.version));
                 let mut pip = workspace::command(folder.join("bin/pip"));
-                pip.args(["install", "--quiet", "--disable-pip-version-check", "--require-hashes", "-r"]).arg(lock);
+                pip.args(["install", "--quiet", "--disable-pip-version-check", "--require-hashes", "-r"])
+                    .arg(self.lock(".txt"));
                 runner.run(&what, self.hint, &mut pip)
             }
             Source::Static(package) => debian::copy(runner, &what, package, self.name, folder),
             Source::Debian(packages) => debian::unpack(runner, &what, packages, self.name, folder),
         }
+    }
+
+    /// The file or folder that pins what it is built from.
+    fn lock(&self, extension: &str) -> PathBuf {
+        workspace::root().join("xtask/locks").join(format!("{}-{}{extension}", self.name, self.version))
     }
 
     fn what(&self) -> String {
@@ -158,11 +179,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_python_tool_has_its_lock_file_and_no_other_is_there() {
-        let python = TEST_TOOLS.iter().chain([&RUMDL]).filter(|tool| matches!(tool.source, Source::Python));
-        let mut expected: Vec<_> = python.map(|tool| format!("{}-{}.txt", tool.name, tool.version)).collect();
+    fn every_tool_that_needs_a_lock_has_one_and_no_other_is_there() {
+        let locks = TEST_TOOLS.iter().chain([&RUMDL]).filter_map(|tool| match tool.source {
+            Source::Python => Some(tool.lock(".txt")),
+            Source::LockedGo(_) => Some(tool.lock("")),
+            _ => None,
+        });
+        let mut expected: Vec<_> = locks.collect();
         let folder = fs::read_dir(workspace::root().join("xtask/locks")).unwrap();
-        let mut found: Vec<_> = folder.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        let mut found: Vec<_> = folder.map(|entry| entry.unwrap().path()).collect();
         expected.sort();
         found.sort();
         assert_eq!(found, expected);

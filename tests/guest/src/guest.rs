@@ -52,6 +52,10 @@ impl Guest for Misbehaving {
                 println!("holding");
                 text(out, &read_to_end(&request).to_string())
             }
+            ["hold", bytes] => {
+                read_to_end(&request);
+                large(out, number(bytes))
+            }
             ["head-first"] => head_first(&request, out),
             ["large", bytes] => large(out, number(bytes)),
             ["environment"] => text(out, &report::environment()),

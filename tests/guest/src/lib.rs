@@ -18,6 +18,7 @@
 //! | `/memory/{bytes}` | allocates and touches that much, then 200 `ok` |
 //! | `/trap-after-head` | hands over its head and half a body, reads the request to its end, then traps |
 //! | `/hold` | prints `holding` on stdout, reads the request to its end, then 200 with its length in bytes |
+//! | `/hold/{bytes}` | reads the request to its end, then the same as `/large/{bytes}` |
 //! | `/head-first` | hands over its head, reads the request to its end, then writes `first half, second half` in two writes |
 //! | `/large/{bytes}` | 200 with a `content-length` and that many bytes `x` |
 //! | `/environment` | 200, its environment variables, arguments and working directory |
