@@ -100,6 +100,8 @@ fn append_spin_fields(request: &mut Parts, scheme: &str, authority: &str, peer: 
     // `OPTIONS *` has no path; Spin gives it one.
     let slash = if path.starts_with('/') { "" } else { "/" };
     let target = request.uri.path_and_query().map_or(path, |target| target.as_str());
+    // A socket for both families has `::ffff:1.2.3.4` for a client of IPv4.
+    let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
     let fields = [
         (PATH_INFO, value(format!("{slash}{path}"))?),
         (FULL_URL, value(format!("{scheme}://{authority}{slash}{target}"))?),
@@ -141,6 +143,13 @@ mod tests {
         assert_eq!(values("spin-path-info"), ["/a%20b/c"]);
         assert_eq!(values("spin-full-url"), ["http://localhost:3006/a%20b/c?x=1"]);
         assert_eq!(values("spin-client-addr"), ["6.6.6.6:1", "[::1]:5"]);
+    }
+
+    #[test]
+    fn a_client_of_ipv4_has_an_address_of_ipv4() {
+        let (mut parts, ()) = Request::get("/").header("host", "a").body(()).unwrap().into_parts();
+        prepare(&mut parts, false, "[::ffff:1.2.3.4]:5".parse().unwrap()).unwrap();
+        assert_eq!(parts.headers["spin-client-addr"], "1.2.3.4:5");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The container's environment, as Spin's shim reads it, and one variable of our own.
 
 use std::fmt::Display;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::num::NonZeroUsize;
 use std::str::FromStr;
 use std::thread::available_parallelism;
@@ -11,8 +11,8 @@ use anyhow::{Result, anyhow};
 use httpserver_runtime::options::{Limits, Listen, Options, Timeouts};
 use oci_spec::runtime::Spec;
 
-/// The default address, as in Spin's shim.
-const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::UNSPECIFIED), 80);
+/// The default address: the port of Spin's shim, for IPv6 and IPv4. On a kernel without IPv6 the runtime listens on 0.0.0.0.
+const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V6(Ipv6Addr::UNSPECIFIED), 80);
 
 /// The default time limit of a drain: it leaves 10 s of Kubernetes' default grace period of 30 s for a `preStop` hook.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(20);
@@ -52,7 +52,7 @@ pub fn options(spec: &Spec) -> Result<Options> {
         "whole seconds, less than terminationGracePeriodSeconds, such as 20",
     )?;
     Ok(Options {
-        listen: Listen::Address(environment.parse("SPIN_HTTP_LISTEN_ADDR", LISTEN, "IP:PORT, such as 0.0.0.0:8080")?),
+        listen: Listen::Address(environment.parse("SPIN_HTTP_LISTEN_ADDR", LISTEN, "IP:PORT, such as [::]:8080")?),
         tls: None,
         threads: threads(spec),
         timeouts: Timeouts { drain: Duration::from_secs(drain), ..Timeouts::DEFAULT },
@@ -118,9 +118,9 @@ mod tests {
     }
 
     #[test]
-    fn the_defaults_are_those_of_spins_shim() {
+    fn the_defaults_are_those_of_spins_shim_for_both_families() {
         let options = read(&["PATH=/bin"]).unwrap();
-        assert_eq!(address(&options).to_string(), "0.0.0.0:80");
+        assert_eq!(address(&options).to_string(), "[::]:80");
         assert_eq!(options.limits.instances.get(), 1000);
         assert_eq!(options.timeouts.drain, Duration::from_secs(20));
     }

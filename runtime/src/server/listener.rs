@@ -1,10 +1,11 @@
 //! The listeners of a server: one for each of its threads.
 
 use std::io::{self, ErrorKind};
-use std::net::{SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
+use rustix::io::Errno;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::TcpStream;
 use tokio::time::sleep;
@@ -45,7 +46,10 @@ pub(super) fn open(listen: &Listen, threads: usize) -> Result<(SocketAddr, Vec<L
 /// One socket for each thread, all on the same address: the kernel distributes new connections among them.
 fn bind(address: SocketAddr, threads: usize) -> io::Result<(SocketAddr, Vec<Listener>)> {
     // With SO_REUSEPORT a second server of the same user would get the same port, and no error. A socket without it gets the error.
-    let probe = socket(address)?;
+    let (address, probe) = match socket(address) {
+        Err(error) => without_ipv6(address, &error).ok_or(error).and_then(|other| Ok((other, socket(other)?)))?,
+        Ok(probe) => (address, probe),
+    };
     probe.bind(&address.into())?;
     let address = probe.local_addr()?.as_socket().unwrap_or(address);
     let listeners = (0..threads).map(|_| {
@@ -59,8 +63,18 @@ fn bind(address: SocketAddr, threads: usize) -> io::Result<(SocketAddr, Vec<List
     Ok((address, listeners.collect::<io::Result<_>>()?))
 }
 
+/// The address that stands in for `[::]` on a kernel without IPv6 (`ipv6.disable=1`).
+fn without_ipv6(address: SocketAddr, error: &io::Error) -> Option<SocketAddr> {
+    let instead = address.ip() == Ipv6Addr::UNSPECIFIED && Errno::from_io_error(error) == Some(Errno::AFNOSUPPORT);
+    instead.then(|| SocketAddr::from((Ipv4Addr::UNSPECIFIED, address.port())))
+}
+
 fn socket(address: SocketAddr) -> io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    if address.is_ipv6() {
+        // `[::]` is for IPv4, too, whatever the system's default is (`net.ipv6.bindv6only`).
+        socket.set_only_v6(false)?;
+    }
     // A server can start again while connections of its predecessor are still in TIME_WAIT.
     socket.set_reuse_address(true)?;
     Ok(socket)
@@ -134,6 +148,22 @@ mod tests {
         let listener = listeners.pop().unwrap();
         listener.accept(&draining, |_, _| served.set(served.get() + 1)).await.unwrap();
         (served.get(), other.map_or(0, |other| std::iter::from_fn(|| other.accept().ok()).count()))
+    }
+
+    #[test]
+    fn the_address_for_everybody_is_for_both_families() {
+        let (address, _listeners) = open(&Listen::Address((Ipv6Addr::UNSPECIFIED, 0).into()), 1).unwrap();
+        for client in [Ipv6Addr::LOCALHOST.into(), net::IpAddr::from(Ipv4Addr::LOCALHOST)] {
+            net::TcpStream::connect((client, address.port())).unwrap();
+        }
+    }
+
+    #[test]
+    fn without_ipv6_the_address_for_everybody_is_that_of_ipv4() {
+        let other = |address: &str, error: Errno| without_ipv6(address.parse().unwrap(), &error.into());
+        assert_eq!(other("[::]:80", Errno::AFNOSUPPORT), Some("0.0.0.0:80".parse().unwrap()));
+        assert_eq!(other("[::]:80", Errno::ADDRINUSE), None);
+        assert_eq!(other("[::1]:80", Errno::AFNOSUPPORT), None);
     }
 
     #[tokio::test]
