@@ -18,7 +18,7 @@ struct Defect {
     message: &'static str,
 }
 
-const DEFECTS: [Defect; 22] = [
+const DEFECTS: [Defect; 27] = [
     Defect {
         name: "`annotation:` instead of `annotations:`",
         overlay: "local",
@@ -73,6 +73,48 @@ const DEFECTS: [Defect; 22] = [
         change: ["          value: \"12\"\n", "          value: \"9\"\n"],
         refused_by: rules::check,
         message: "HTTPSERVER_DRAIN_TIMEOUT 9 s: a request of 10 s would be cut",
+    },
+    Defect {
+        name: "production's door open to every pod",
+        overlay: "production",
+        change: [
+            concat!(
+                "  - from:\n    - namespaceSelector:\n        matchExpressions:\n        - key: kubernetes.io/metadata.name\n",
+                "          operator: In\n          values:\n          - kube-system\n          - traefik\n",
+                "      podSelector:\n        matchLabels:\n          app.kubernetes.io/name: traefik\n    ports:"
+            ),
+            "  - ports:",
+        ],
+        refused_by: rules::closed,
+        message: "the NetworkPolicy lets everybody in: expected the ingress controller, found []",
+    },
+    Defect {
+        name: "production's door open to every address",
+        overlay: "production",
+        change: ["  - from:\n", "  - from:\n    - ipBlock:\n        cidr: 0.0.0.0/0\n"],
+        refused_by: rules::closed,
+        message: "the NetworkPolicy lets everybody in",
+    },
+    Defect {
+        name: "production's door open to every namespace",
+        overlay: "production",
+        change: ["  - from:\n", "  - from:\n    - namespaceSelector: {}\n"],
+        refused_by: rules::closed,
+        message: "the NetworkPolicy lets everybody in",
+    },
+    Defect {
+        name: "a way out",
+        overlay: "local",
+        change: ["  egress: []", "  egress: [{}]"],
+        refused_by: rules::check,
+        message: "the NetworkPolicy lets connections out",
+    },
+    Defect {
+        name: "every port open",
+        overlay: "local",
+        change: ["  - ports:\n    - port: http\n", "  - {}\n"],
+        refused_by: rules::check,
+        message: "the NetworkPolicy lets connections in to any port",
     },
     Defect {
         name: "an exec hook",
