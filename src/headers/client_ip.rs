@@ -43,6 +43,8 @@ fn address(entry: &str) -> Option<&str> {
         Err(_) => entry,
     };
     let ip = ip.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(ip);
+    // An address of one link has a zone (RFC 4007 §11), which says nothing elsewhere.
+    let ip = ip.split_once('%').map_or(ip, |(ip, _)| ip);
     match ip.parse::<IpAddr>().ok()? {
         IpAddr::V6(mapped) if mapped.to_ipv4_mapped().is_some() && ip.contains('.') => Some(ip.rsplit_once(':')?.1),
         _ => Some(ip),
@@ -87,6 +89,8 @@ mod tests {
         ("1", &["::ffff:102:304"], "::ffff:102:304"),
         ("1", &["64:ff9b::1.2.3.4"], "64:ff9b::1.2.3.4"),
         ("1", &["::1.2.3.4"], "::1.2.3.4"),
+        ("1", &["[fe80::1%2]:80"], "fe80::1"),
+        ("1", &["fe80::1%eth0"], "fe80::1"),
         // Empty entries do not count.
         ("1", &["1.1.1.1, "], "1.1.1.1"),
         ("2", &["1.1.1.1, ,", "2.2.2.2"], "1.1.1.1"),
