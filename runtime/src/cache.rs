@@ -5,10 +5,11 @@
 //! An entry that is foreign, writable by others, a link, truncated or altered is removed and made again.
 
 mod entry;
+mod sealed;
 
 use std::fs::{self, DirBuilder, File};
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::io::{self, Read, Seek, Write};
+use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -20,9 +21,7 @@ use wasmtime::component::Component;
 
 use crate::engine::{self, Engine};
 pub use entry::Entry;
-
-/// The length of the digest at the start of each entry, bytes.
-const DIGEST: usize = 32;
+use sealed::read_whole;
 
 /// A folder of compiled components.
 #[derive(Debug, Clone)]
@@ -119,20 +118,6 @@ impl Cache {
         file.persist(path)?;
         Ok(())
     }
-}
-
-/// The code in the file of an entry.
-///
-/// # Errors
-/// The code is not whole.
-fn read_whole(mut file: &File) -> Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    file.rewind()?;
-    file.read_to_end(&mut bytes)?;
-    ensure!(bytes.len() > DIGEST, "it is truncated");
-    let code = bytes.split_off(DIGEST);
-    ensure!(Sha256::digest(&code).as_slice() == bytes, "its digest is wrong");
-    Ok(code)
 }
 
 /// The name of the entry of `wasm`: its SHA-256, and a hash of the engine's version and of all settings that change the code.
