@@ -158,6 +158,7 @@ mod tests {
             assert_eq!(serde_json::from_str::<String>(&written).unwrap(), case);
         }
         assert_eq!(string("\u{1b}\u{9b}"), r#""\u001b\u009b""#);
+        assert_eq!(string("\"\\\t\n\r"), r#""\"\\\t\n\r""#);
     }
 
     #[test]

@@ -190,6 +190,15 @@ mod tests {
     }
 
     #[test]
+    fn usual_headers_are_compared_with_no_name() {
+        let usual = "accept accept-encoding accept-language authorization cookie dnt origin priority sec-fetch-mode \
+            traceparent user-agent x-forwarded-for x-request-id 1-a _a";
+        for name in usual.split_whitespace() {
+            assert!(!may_be_listed(name), "{name}");
+        }
+    }
+
+    #[test]
     fn headers_that_connection_names_do_not_come_back() {
         let request = [
             ("connection", "close, X-Secret"),

@@ -55,9 +55,17 @@ fn set(list: Option<&Capabilities>) -> Result<CapabilitySet> {
 
 #[cfg(test)]
 mod tests {
-    use oci_spec::runtime::{Capability, LinuxCapabilitiesBuilder};
+    use oci_spec::runtime::{Capability, LinuxCapabilitiesBuilder, ProcessBuilder, SpecBuilder, UserBuilder};
+    use rustix::process::getuid;
 
     use super::*;
+
+    #[test]
+    fn the_privileges_of_this_thread_are_read() {
+        let user = UserBuilder::default().uid(getuid().as_raw() + 1).build().unwrap();
+        let process = ProcessBuilder::default().user(user).build().unwrap();
+        check(&SpecBuilder::default().process(process).build().unwrap()).unwrap_err();
+    }
 
     #[test]
     fn a_missing_list_is_an_empty_one() {
