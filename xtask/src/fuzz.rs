@@ -96,7 +96,8 @@ fn fuzz(program: &Path, target: &str, folder: &Path, arguments: &Arguments) -> R
     println!("{target}: {}", said.lines().rev().find(|line| line.starts_with("Done ")).unwrap_or("no inputs"));
     if arguments.keep {
         let mut merge = workspace::command(program);
-        merge.arg("-merge=1").args([&kept, &made]);
+        // The fewest inputs that reach the same code; how often they reach it does not count.
+        merge.args(["-set_cover_merge=1", "-use_counters=0"]).args([&kept, &made]);
         quietly(&mut merge, &folder.join(format!("{target}.merge.log")))?;
     }
     Ok(())
