@@ -143,6 +143,38 @@ fn a_request_over_the_limit_of_instances_gets_503_and_retry_after() {
 }
 
 #[test]
+fn refusals_that_repeat_are_one_line_a_second_with_their_number() {
+    const REFUSED: u64 = 500;
+    let server = App::guest().arg("--max-instances=1").start();
+    let mut held = server.connect();
+    held.send("POST /hold HTTP/1.1\r\nHost: test\r\nContent-Length: 1\r\n\r\n");
+    server.stdout.line_with("holding");
+    let start = Instant::now();
+    let mut connection = server.connect();
+    for _ in 0..REFUSED {
+        connection.get("/ok").problem(503);
+    }
+    let seconds = start.elapsed().as_secs();
+    // How many refusals the lines so far tell of. Each line is one, and may have the number of those that were left out.
+    let told = |lines: &[String]| -> u64 {
+        let lines = lines.iter().filter(|line| line.contains("GET /ok 503"));
+        lines.map(|line| 1 + line.split_once("(and ").map_or(0, |(_, rest)| number(rest))).sum()
+    };
+    // The next line after a second has the number.
+    eventually("all refusals are told", || {
+        let more = connection.get("/ok").status == 503;
+        (more && told(&server.stderr.lines()) >= REFUSED).then_some(())
+    });
+    let lines = server.stderr.lines().iter().filter(|line| line.contains("503")).count() as u64;
+    assert!(lines <= seconds + 2, "{lines} lines in {:?}:\n{}", start.elapsed(), server.stderr);
+}
+
+/// The number at the beginning of a text.
+fn number(text: &str) -> u64 {
+    text.split(' ').next().and_then(|number| number.parse().ok()).expect("a number")
+}
+
+#[test]
 fn only_requests_whose_guest_traps_fail() {
     let server = App::guest().start();
     thread::scope(|scope| {

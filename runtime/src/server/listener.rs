@@ -93,7 +93,7 @@ impl Listener {
             match accepted {
                 Ok((stream, peer)) => serve(stream, peer),
                 Err(error) => {
-                    log::line(format_args!("cannot accept a connection: {error}"));
+                    log::accept_failed(&error);
                     sleep(ACCEPT_PAUSE).await;
                 }
             }
