@@ -19,6 +19,7 @@ use sha2::{Digest, Sha256};
 use wasmtime::component::Component;
 
 use crate::engine::{self, Engine};
+use crate::log;
 pub use entry::Entry;
 
 /// The length of the digest at the start of each entry, bytes.
@@ -54,7 +55,7 @@ impl Cache {
         let name = key(engine, wasm);
         let path = self.folder.join(format!("{name}.cwasm"));
         if let Err(error) = self.check(&path) {
-            eprintln!("httpserver: compiling again, not using `{}`: {error:#}", path.display());
+            log::line(format_args!("compiling again, not using `{}`: {error:#}", path.display()));
             remove(&path)?;
         }
         if !path.exists() {

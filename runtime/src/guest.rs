@@ -5,6 +5,7 @@
 
 pub(crate) mod body;
 mod load;
+mod output;
 mod state;
 
 use std::future::poll_fn;

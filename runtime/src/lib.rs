@@ -6,14 +6,14 @@
 //! 3. [`guest`] loads the component, and calls a fresh instance for each request.
 //! 4. [`server`] listens, with one thread per core; `connection` speaks HTTP; `request` changes a request as Spin does; `service`
 //!    makes the response.
-//! 5. [`shutdown`] drains the server at a signal.
+//! 5. [`shutdown`] drains the server at a signal. [`log`] writes what the process prints.
 
 pub mod cache;
 mod connection;
 pub mod engine;
 pub mod guest;
 mod local_response;
-mod log;
+pub mod log;
 pub mod manifest;
 pub mod options;
 mod request;

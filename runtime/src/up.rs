@@ -11,8 +11,9 @@ use httpserver_runtime::cache::Cache;
 use httpserver_runtime::manifest::Manifest;
 use httpserver_runtime::options::{Listen, Options, TlsFiles};
 use httpserver_runtime::server::Server;
+use httpserver_runtime::shutdown::{Signals, run_until_signal};
 use httpserver_runtime::variables::{Sources, Variables, read_dotenv};
-use httpserver_runtime::{engine, guest, shutdown};
+use httpserver_runtime::{engine, guest, log};
 use listenfd::ListenFd;
 
 use crate::cli::Up;
@@ -21,7 +22,8 @@ use crate::cli::Up;
 const CACHED: usize = 64;
 
 /// Serves until a signal, then drains.
-pub(crate) fn run(arguments: &Up) -> Result<()> {
+pub(crate) fn run(arguments: &Up, signals: Signals) -> Result<()> {
+    log::start().context("cannot start a thread for the log")?;
     let options = options(arguments, inherited_socket()?);
     let path = manifest_path(&arguments.from);
     let manifest = Manifest::read(&path)?;
@@ -37,14 +39,17 @@ pub(crate) fn run(arguments: &Up) -> Result<()> {
     let usable = entry.as_ref().and_then(|entry| entry.as_ref().ok());
     let guest = guest::load(&engine, &manifest, &wasm, usable, variables, &options)?;
     if let Some(Err(error)) = entry {
-        eprintln!("httpserver: not keeping the compiled component: {error:#}");
+        log::line(format_args!("not keeping the compiled component: {error:#}"));
     }
     let server = Server::bind(&options, guest)?;
     let scheme = if options.tls.is_some() { "https" } else { "http" };
     let address = server.address();
-    shutdown::run_until_signal(server, || {
-        eprintln!("Serving {scheme}://{address}");
-        eprintln!("Available Routes:\n  {}: {scheme}://{address} (wildcard)", manifest.component);
+    run_until_signal(signals, server, || {
+        // As Spin prints it.
+        log::print(format_args!(
+            "Serving {scheme}://{address}\nAvailable Routes:\n  {}: {scheme}://{address} (wildcard)\n",
+            manifest.component
+        ));
     })
 }
 

@@ -8,6 +8,8 @@ use wasmtime::{ResourceLimiter, Trap};
 use wasmtime_wasi::{I32Exit, WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpCtx, WasiHttpCtxView, WasiHttpHooks, WasiHttpView};
 
+use super::output::Output;
+use crate::log::Stream;
 use crate::variables::Variables;
 
 /// The host's state of one instance.
@@ -27,7 +29,7 @@ impl State {
             variables,
             memory: Memory { limit: memory, refused: None },
             table: ResourceTable::new(),
-            wasi: WasiCtx::builder().inherit_stdout().inherit_stderr().build(),
+            wasi: WasiCtx::builder().stdout(Output::new(Stream::Stdout)).stderr(Output::new(Stream::Stderr)).build(),
             http: WasiHttpCtx::new(),
             hooks: DenyOutgoing,
         }

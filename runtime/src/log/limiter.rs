@@ -4,21 +4,26 @@ use std::fmt::Arguments;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::line;
+use super::{line, text, writer};
 
 /// The least time between two lines of a limiter. A person can read that, and a log can keep it.
 const INTERVAL: Duration = Duration::from_secs(1);
 
-/// Limits the lines about one thing.
+/// Limits the lines about one thing. The first is written at once. Those that come within a second are counted, and one line tells of
+/// them at the end of that second.
 ///
-/// ```ignore
-/// static REFUSED: Limiter = Limiter::new();
+/// ```text
+/// static REFUSED: Limiter = Limiter::new("requests refused with 503");
 /// REFUSED.line(format_args!("{method} {path} 503: all instances are at work"));
 /// ```
 #[derive(Debug)]
-pub(crate) struct Limiter(Mutex<State>);
+pub(crate) struct Limiter {
+    /// What is counted, in the plural.
+    what: &'static str,
+    state: Mutex<State>,
+}
 
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct State {
     /// When the last line was written.
     last: Option<Instant>,
@@ -26,31 +31,49 @@ struct State {
     left_out: u64,
 }
 
+/// What becomes of a line.
+#[derive(Debug, PartialEq, Eq)]
+enum Verdict {
+    Written,
+    /// Counted. If it is the first one, a line tells of it and of those that follow it at that time.
+    LeftOut(Option<Instant>),
+}
+
 impl Limiter {
-    /// For a `static`: one for each thing that may happen again and again.
-    pub(crate) const fn new() -> Self {
-        Self(Mutex::new(State { last: None, left_out: 0 }))
+    /// For a `static`: one for each thing that may happen again and again. `what` is in the plural, such as `requests refused`.
+    pub(crate) const fn new(what: &'static str) -> Self {
+        Self { what, state: Mutex::new(State { last: None, left_out: 0 }) }
     }
 
-    /// Writes `message`, unless another one was written within the last second: then it is only counted. The next line has the number.
-    pub(crate) fn line(&self, message: Arguments<'_>) {
+    /// Writes `message`, unless there was a line within the last second: then it is only counted.
+    pub(crate) fn line(&'static self, message: Arguments<'_>) {
         match self.admit(Instant::now()) {
-            None => {}
-            Some(0) => line(message),
-            Some(left_out) => line(format_args!("{message} (and {left_out} more like this since the last such line)")),
+            Verdict::Written => line(message),
+            Verdict::LeftOut(None) => {}
+            Verdict::LeftOut(Some(until)) => writer::remind(until, self),
         }
     }
 
-    /// Whether a line may be written now; how many were left out before it.
-    fn admit(&self, now: Instant) -> Option<u64> {
-        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if state.last.is_some_and(|last| now.duration_since(last) < INTERVAL) {
-            state.left_out += 1;
-            return None;
+    fn admit(&self, now: Instant) -> Verdict {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        match state.last {
+            // If lines are left out, the next one is that with their number.
+            Some(last) if state.left_out > 0 || now.duration_since(last) < INTERVAL => {
+                state.left_out += 1;
+                Verdict::LeftOut((state.left_out == 1).then_some(last + INTERVAL))
+            }
+            _ => {
+                state.last = Some(now);
+                Verdict::Written
+            }
         }
-        let left_out = state.left_out;
-        *state = State { last: Some(now), left_out: 0 };
-        Some(left_out)
+    }
+
+    /// The line that tells of those that were left out.
+    pub(super) fn rest(&self, now: Instant) -> Option<String> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let State { left_out, .. } = std::mem::replace(&mut *state, State { last: Some(now), left_out: 0 });
+        (left_out > 0).then(|| text::line(format_args!("{left_out} more {} within the last second", self.what)))
     }
 }
 
@@ -59,10 +82,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_line_a_second_has_the_number_of_those_that_were_left_out() {
-        let limiter = Limiter::new();
+    fn after_a_line_the_others_are_counted_until_one_tells_of_them() {
+        let limiter = Limiter::new("things");
         let start = Instant::now();
-        let admitted = [0, 1, 999, 1000, 1500, 3000, 4500].map(|ms| limiter.admit(start + Duration::from_millis(ms)));
-        assert_eq!(admitted, [Some(0), None, None, Some(2), None, Some(1), Some(0)]);
+        let at = |ms| start + Duration::from_millis(ms);
+        assert_eq!(limiter.admit(at(0)), Verdict::Written);
+        assert_eq!(limiter.admit(at(1)), Verdict::LeftOut(Some(at(1000))));
+        assert_eq!(limiter.admit(at(999)), Verdict::LeftOut(None));
+        assert_eq!(limiter.admit(at(1001)), Verdict::LeftOut(None), "the one that tells of them is late");
+        assert_eq!(limiter.rest(at(1002)).unwrap(), "httpserver: 3 more things within the last second\n");
+        assert_eq!(limiter.admit(at(1500)), Verdict::LeftOut(Some(at(2002))), "that was a line, too");
+        assert_eq!(limiter.rest(at(2002)).unwrap(), "httpserver: 1 more things within the last second\n");
+        assert_eq!(limiter.admit(at(4000)), Verdict::Written);
+        assert_eq!(limiter.rest(at(5000)), None);
     }
 }

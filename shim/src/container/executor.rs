@@ -8,6 +8,7 @@ use std::rc::Rc;
 
 use anyhow::{Context, Result};
 use httpserver_runtime::cache::Entry;
+use httpserver_runtime::shutdown::hold_signals;
 use libcontainer::workload::default::DefaultExecutor;
 use libcontainer::workload::{Executor as LibExecutor, ExecutorError, ExecutorSetEnvsError, ExecutorValidationError};
 use oci_spec::runtime::Spec;
@@ -56,9 +57,10 @@ impl LibExecutor for Executor {
             // Without its shim nothing could end or replace the container. After the change of user, which would reset this.
             set_parent_process_death_signal(Some(Signal::KILL)).context("cannot tie the container to its shim")
         };
-        ready().map_err(|error| ExecutorValidationError::ArgValidationError(format!("{error:#}")))?;
-        self.is_linux(spec);
-        Ok(())
+        let is_linux = || self.is_linux(spec);
+        // A SIGTERM before the start would be dropped. A program would inherit what is blocked.
+        let ready = ready().and_then(|()| if is_linux() { Ok(()) } else { hold_signals() });
+        ready.map_err(|error| ExecutorValidationError::ArgValidationError(format!("{error:#}")))
     }
 
     fn setup_envs(&self, environment: HashMap<String, String>) -> Result<(), ExecutorSetEnvsError> {

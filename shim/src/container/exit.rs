@@ -6,6 +6,7 @@ use std::panic::{self, AssertUnwindSafe};
 use std::process;
 
 use anyhow::Result;
+use httpserver_runtime::log;
 
 /// The file that the kubelet mounts for the termination message, unless the pod names another one.
 const TERMINATION_LOG: &str = "/dev/termination-log";
@@ -16,26 +17,22 @@ const TERMINATION_LOG_LENGTH: usize = 4096;
 /// Serves, then ends the process: with 0 after a drain; with 1 after an error or a panic, whose reason is reported.
 pub fn run(serve: impl FnOnce() -> Result<()>) -> ! {
     // Replaces the hook of `zygote`, which keeps a panic for the parent process: here no parent waits for it.
-    panic::set_hook(Box::new(|panic| line(&on_one_line(&panic.to_string()))));
+    panic::set_hook(Box::new(log::panicked));
     let reason = match panic::catch_unwind(AssertUnwindSafe(serve)) {
-        Ok(Ok(())) => process::exit(0),
+        Ok(Ok(())) => end(0),
         Ok(Err(error)) => format!("{error:#}"),
         Err(panic) => format!("panicked: {}", panic.downcast_ref::<&str>().copied().unwrap_or("see the log")),
     };
-    let reason = on_one_line(&reason);
-    line(&format!("error: {reason}"));
+    // An image can put anything into an error.
+    let reason = log::one_line(&reason);
+    log::line(format_args!("error: {reason}"));
     write_termination_message(&reason);
-    process::exit(1)
+    end(1)
 }
 
-fn on_one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
-/// Writes a line to the container's stderr, in one write.
-pub fn line(message: &str) {
-    // If stderr is closed, there is no place to report it.
-    let _ = std::io::stderr().lock().write_all(format!("httpserver: {message}\n").as_bytes());
+fn end(code: i32) -> ! {
+    log::flush();
+    process::exit(code)
 }
 
 /// Writes `reason` into the file of the termination message, if there is one.

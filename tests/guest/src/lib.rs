@@ -5,6 +5,7 @@
 //! | `/ok`, and any path not in this table | 200 `ok` |
 //! | `/dump`, paths below it, and `*` | 200, what it sees of the request, one thing a line (see `report.rs`) |
 //! | `/print` | prints a line on stdout and one on stderr, then 200 `ok` |
+//! | `/print-pieces/{text}` | prints `pieces of {text}` on stdout in pieces and without an end of the line, then 200 `ok` |
 //! | `/trap` | traps |
 //! | `/one-in-ten/{number}` | traps if the number ends in 0, else 200 with the number |
 //! | `/exit` | calls `wasi:cli/exit` |

@@ -6,6 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use rustix::process::Pid;
 use tempfile::TempDir;
 
 use crate::server::{Launch, Server};
@@ -159,9 +160,19 @@ source = "component.wasm"
     /// If it does not end.
     #[track_caller]
     pub fn run(self) -> Finished {
+        self.run_and(|_| {})
+    }
+
+    /// Runs a command that ends by itself or by what `act` does to its process.
+    ///
+    /// # Panics
+    /// If it does not end.
+    #[track_caller]
+    pub fn run_and(self, act: impl FnOnce(Pid)) -> Finished {
         let mut child = Ended(self.command().spawn().expect("the program starts"));
         let stdout = Output::collect(child.0.stdout.take().expect("piped"));
         let stderr = Output::collect(child.0.stderr.take().expect("piped"));
+        act(Pid::from_child(&child.0));
         let status = eventually("the command ends", || child.0.try_wait().expect("our own child"));
         Finished { code: status.code(), stdout: stdout.to_end(), stderr: stderr.to_end() }
     }
