@@ -2,7 +2,7 @@
 
 use k8s_cri::v1::{
     Capability, ContainerConfig, Device, ImageSpec, Int64Value, KeyValue, LinuxContainerConfig,
-    LinuxContainerSecurityContext, Mount, NamespaceMode, NamespaceOption, SecurityProfile,
+    LinuxContainerResources, LinuxContainerSecurityContext, Mount, NamespaceMode, NamespaceOption, SecurityProfile,
 };
 
 /// Who a container runs as that is not root.
@@ -51,6 +51,14 @@ impl Container {
     /// With a root that can be written to.
     pub fn with_writable_root(mut self) -> Self {
         self.context().readonly_rootfs = false;
+        self
+    }
+
+    /// With that many percent of a processor.
+    pub fn with_processor(mut self, percent: i64) -> Self {
+        let (cpu_period, cpu_quota) = (100_000, percent * 1000);
+        let resources = LinuxContainerResources { cpu_period, cpu_quota, ..Default::default() };
+        self.0.linux.get_or_insert_default().resources = Some(resources);
         self
     }
 
