@@ -3,9 +3,10 @@
 mod cli;
 mod up;
 
-use std::panic;
+use std::panic::{self, AssertUnwindSafe};
 use std::process::ExitCode;
 
+use anyhow::anyhow;
 use clap::Parser;
 use httpserver_runtime::log;
 use httpserver_runtime::shutdown::Signals;
@@ -19,7 +20,10 @@ fn main() -> ExitCode {
     let signals = Signals::watch();
     let cli::Command::Up(arguments) = cli::Command::parse();
     panic::set_hook(Box::new(log::panicked));
-    let served = signals.and_then(|signals| up::run(&arguments, signals));
+    let serve = || signals.and_then(|signals| up::run(&arguments, signals));
+    // A panic, too, must not end the process before its last lines are written.
+    let served =
+        panic::catch_unwind(AssertUnwindSafe(serve)).unwrap_or_else(|_| Err(anyhow!("the main thread panicked")));
     if let Err(error) = &served {
         log::print(format_args!("error: {error:#}\n"));
     }

@@ -10,6 +10,9 @@ pub(super) const LIMIT: usize = 1 << 20;
 /// The most changes from one stream to the other that wait. Each takes as much memory as a short line.
 const MOST_RUNS: usize = LIMIT / 64;
 
+/// The memory that an empty queue keeps for each stream, bytes: more than waits if nothing is wrong.
+const KEPT: usize = 64 << 10;
+
 /// Where a line goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Stream {
@@ -156,6 +159,9 @@ impl Queue {
     pub(super) fn remove(&mut self, stream: Stream, length: usize, error: Option<i32>) {
         let waiting = self.waiting_mut(stream);
         waiting.bytes.drain(..length);
+        if waiting.bytes.is_empty() && waiting.bytes.capacity() > KEPT {
+            waiting.bytes.shrink_to(KEPT);
+        }
         waiting.error = error;
         if let Some(place) = self.runs.iter().position(|(of, _)| *of == stream) {
             self.runs[place].1 -= length;
@@ -185,4 +191,125 @@ impl Queue {
 /// The lines that end in `bytes`.
 fn lines(bytes: &[u8]) -> u64 {
     bytes.iter().filter(|&&byte| byte == b'\n').count() as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LINE: &[u8] = b"0123456789abcde\n";
+
+    /// Writes one piece of at most `size` bytes.
+    fn piece(queue: &mut Queue, stream: Stream, size: usize) -> String {
+        let mut piece = vec![0; size];
+        let length = queue.copy(stream, &mut piece);
+        queue.remove(stream, length, None);
+        String::from_utf8(piece[..length].to_vec()).unwrap()
+    }
+
+    /// Writes all, in its order.
+    fn all(queue: &mut Queue) -> Vec<(Stream, String)> {
+        let mut pieces = Vec::new();
+        while let Some(stream) = queue.oldest() {
+            pieces.push((stream, piece(queue, stream, 4096)));
+        }
+        pieces
+    }
+
+    /// Fills the queue of `stream`, and returns how many lines that took.
+    fn fill(queue: &mut Queue, stream: Stream) -> usize {
+        (0..).take_while(|_| queue.waiting(stream).has_room(LINE.len()) && queue.push(stream, LINE).is_ok()).count()
+    }
+
+    #[test]
+    fn lines_keep_their_order_across_both_streams() {
+        let mut queue = Queue::new();
+        for (stream, line) in
+            [(Stream::Stdout, "a\n"), (Stream::Stdout, "b\n"), (Stream::Stderr, "c\n"), (Stream::Stdout, "d\n")]
+        {
+            queue.push(stream, line.as_bytes()).unwrap();
+        }
+        let expected = [(Stream::Stdout, "a\nb\n"), (Stream::Stderr, "c\n"), (Stream::Stdout, "d\n")];
+        assert_eq!(all(&mut queue), expected.map(|(stream, text)| (stream, text.to_owned())));
+        assert!(queue.is_empty());
+    }
+
+    #[test]
+    fn a_stream_that_is_stuck_does_not_hold_the_other_one() {
+        let mut queue = Queue::new();
+        for (stream, line) in
+            [(Stream::Stdout, "a\n"), (Stream::Stderr, "b\n"), (Stream::Stdout, "c\n"), (Stream::Stderr, "d\n")]
+        {
+            queue.push(stream, line.as_bytes()).unwrap();
+        }
+        assert_eq!([piece(&mut queue, Stream::Stderr, 9), piece(&mut queue, Stream::Stderr, 9)], ["b\n", "d\n"]);
+        assert_eq!([piece(&mut queue, Stream::Stdout, 9), piece(&mut queue, Stream::Stdout, 9)], ["a\n", "c\n"]);
+        assert!(queue.is_empty());
+    }
+
+    #[test]
+    fn a_piece_ends_with_a_line_unless_the_line_is_longer() {
+        let mut queue = Queue::new();
+        queue.push(Stream::Stdout, b"one\ntwo\nthree\n").unwrap();
+        assert_eq!(piece(&mut queue, Stream::Stdout, 10), "one\ntwo\n");
+        assert_eq!(piece(&mut queue, Stream::Stdout, 4), "thre");
+        assert_eq!(piece(&mut queue, Stream::Stdout, 4), "e\n");
+    }
+
+    #[test]
+    fn a_full_queue_drops_lines_until_half_of_it_is_free_and_then_tells_how_many() {
+        let mut queue = Queue::new();
+        assert_eq!(fill(&mut queue, Stream::Stdout), LIMIT / LINE.len());
+        for _ in 0..7 {
+            queue.push(Stream::Stdout, LINE).unwrap();
+        }
+        // Room for one line is not enough.
+        piece(&mut queue, Stream::Stdout, LINE.len());
+        queue.push(Stream::Stdout, LINE).unwrap();
+        piece(&mut queue, Stream::Stdout, LIMIT / 2 + LINE.len());
+        queue.push(Stream::Stdout, LINE).unwrap();
+        queue.push(Stream::Stderr, b"last\n").unwrap();
+        let told = "httpserver: 8 lines were dropped: the reader of standard output did not keep up\n";
+        let end = all(&mut queue).split_off(LIMIT / 2 / 4096);
+        let line = String::from_utf8(LINE.to_vec()).unwrap();
+        // Where they are missing.
+        let expected =
+            [(Stream::Stderr, told.to_owned()), (Stream::Stdout, line), (Stream::Stderr, "last\n".to_owned())];
+        assert_eq!(end[end.len() - 3..], expected);
+        assert!(queue.stdout.bytes.capacity() <= KEPT);
+    }
+
+    #[test]
+    fn dropped_lines_are_told_although_no_more_come() {
+        for stream in Stream::ALL {
+            let mut queue = Queue::new();
+            fill(&mut queue, stream);
+            queue.push(stream, b"two\nlines\n").unwrap();
+            let (last, text) = all(&mut queue).pop().unwrap();
+            assert_eq!(last, Stream::Stderr);
+            assert!(text.starts_with("httpserver: 2 lines were dropped: ") && text.contains(stream.name()), "{text}");
+        }
+    }
+
+    #[test]
+    fn many_changes_of_the_stream_do_not_take_more_memory() {
+        let mut queue = Queue::new();
+        for _ in 0..MOST_RUNS {
+            queue.push(Stream::Stdout, b"\n").unwrap();
+            queue.push(Stream::Stderr, b"\n").unwrap();
+        }
+        assert_eq!(queue.runs.len(), MOST_RUNS);
+        assert_eq!(queue.stdout.dropped + queue.stderr.dropped, MOST_RUNS as u64);
+    }
+
+    #[test]
+    fn an_error_is_reported_until_a_write_succeeds() {
+        let mut queue = Queue::new();
+        queue.push(Stream::Stdout, LINE).unwrap();
+        queue.remove(Stream::Stdout, LINE.len(), Some(32));
+        assert_eq!(queue.push(Stream::Stdout, LINE).unwrap_err().kind(), io::ErrorKind::BrokenPipe);
+        queue.push(Stream::Stderr, LINE).unwrap();
+        queue.remove(Stream::Stdout, LINE.len(), None);
+        queue.push(Stream::Stdout, LINE).unwrap();
+    }
 }
