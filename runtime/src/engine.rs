@@ -45,12 +45,8 @@ pub fn new(limits: &Limits) -> Result<Engine> {
         .max_memory_size(limits.memory.get())
         .linear_memory_keep_resident(KEEP_RESIDENT)
         .table_keep_resident(TABLE_ELEMENTS * size_of::<usize>());
-    let mut config = Config::new();
-    config
-        .allocation_strategy(InstanceAllocationStrategy::Pooling(pool))
-        .async_stack_size(STACK)
-        .max_wasm_stack(GUEST_STACK)
-        .epoch_interruption(true);
+    let mut config = settings();
+    config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool)).async_stack_size(STACK);
     let engine = Engine::new(&config).map_err(|error| {
         anyhow!(
             "cannot reserve room for {instances} instances of {} bytes each: {error:#}; choose a lower limit",
@@ -59,6 +55,22 @@ pub fn new(limits: &Limits) -> Result<Engine> {
     })?;
     advance_epochs(&engine);
     Ok(engine)
+}
+
+/// Makes an engine that only compiles, on one thread, and has no room for an instance. What it compiles is for every engine of
+/// [`new`].
+///
+/// # Errors
+/// This processor is not supported.
+pub fn compiler() -> Result<Engine> {
+    Engine::new(settings().parallel_compilation(false)).map_err(|error| anyhow!("cannot compile here: {error:#}"))
+}
+
+/// The settings that change the code.
+fn settings() -> Config {
+    let mut config = Config::new();
+    config.max_wasm_stack(GUEST_STACK).epoch_interruption(true);
+    config
 }
 
 /// Advances the epoch of `engine` until the engine is dropped.
@@ -73,11 +85,22 @@ fn advance_epochs(engine: &Engine) {
     });
 }
 
-/// Compiles `wasm`.
+/// Compiles `wasm`, to run it.
 ///
 /// # Errors
 /// `wasm` is not a component.
 pub(crate) fn compile(engine: &Engine, wasm: &[u8]) -> Result<Component> {
-    Component::from_binary(engine, wasm)
-        .map_err(|error| anyhow!("not a WebAssembly component: {error:#}; build one for the target wasm32-wasip2"))
+    Component::from_binary(engine, wasm).map_err(|error| not_a_component(&error))
+}
+
+/// Compiles `wasm`, to keep the code.
+///
+/// # Errors
+/// `wasm` is not a component.
+pub fn precompile(engine: &Engine, wasm: &[u8]) -> Result<Vec<u8>> {
+    engine.precompile_component(wasm).map_err(|error| not_a_component(&error))
+}
+
+fn not_a_component(error: &wasmtime::Error) -> anyhow::Error {
+    anyhow!("not a WebAssembly component: {error:#}; build one for the target wasm32-wasip2")
 }

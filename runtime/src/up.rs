@@ -17,9 +17,6 @@ use listenfd::ListenFd;
 
 use crate::cli::Up;
 
-/// How many compiled components stay in the user's cache, each some 100 KB. With `cargo xtask up --watch` each change makes one.
-const CACHED: usize = 64;
-
 /// Serves until a signal, then drains.
 pub(crate) fn run(arguments: &Up) -> Result<()> {
     let options = options(arguments, inherited_socket()?);
@@ -33,7 +30,7 @@ pub(crate) fn run(arguments: &Up) -> Result<()> {
     let variables = Variables::resolve(&manifest, &sources)?;
     let wasm = manifest.read_component()?;
     let engine = engine::new(&options.limits)?;
-    let entry = Cache::for_user().map(|cache| cache.entry(&engine, &wasm, CACHED));
+    let entry = Cache::for_user().map(|cache| cache.entry(&engine, &wasm));
     let usable = entry.as_ref().and_then(|entry| entry.as_ref().ok());
     let guest = guest::load(&engine, &manifest, &wasm, usable, variables, &options)?;
     if let Some(Err(error)) = entry {

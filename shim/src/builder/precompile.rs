@@ -25,8 +25,8 @@ use crate::ipc::{from_reply, to_reply};
 /// The folder of the node's cache: a place for files that may be removed at any time, and that survive a reboot (FHS 5.5).
 const CACHE: &str = "/var/cache/httpserver-shim";
 
-/// How many compiled components stay.
-const CACHED: usize = 64;
+/// The limit of the node's cache, bytes: a thousand components of 200 KB, or 25 of the largest.
+const CACHE_LIMIT: u64 = 1 << 30;
 
 /// The largest component that is compiled here, bytes. A larger one is left to its container, whose memory limit then counts.
 const LARGEST: u64 = 64 << 20;
@@ -73,6 +73,6 @@ fn precompile(root: &Path, limits: &Limits) -> Result<Compiled> {
     let text = String::from_utf8(read(Path::new(MANIFEST), LARGEST_MANIFEST)?)?;
     let manifest = Manifest::from_text(&text, Path::new(MANIFEST))?;
     let wasm = read(&manifest.source, LARGEST)?;
-    let (name, file) = Cache::in_dir(CACHE.into()).entry(&engine::new(limits)?, &wasm, CACHED)?.into_parts();
+    let (name, file) = Cache::in_dir(CACHE.into(), CACHE_LIMIT).entry(&engine::new(limits)?, &wasm)?.into_parts();
     Ok(Compiled { name, file: WireFd::new(file) })
 }
