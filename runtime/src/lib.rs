@@ -7,6 +7,8 @@
 //! 4. [`server`] listens, with one thread per core; `connection` speaks HTTP; `request` changes a request as Spin does; `service`
 //!    makes the response.
 //! 5. [`shutdown`] drains the server at a signal.
+//!
+//! [`syscall_filter`] restricts a process to the system calls that it needs.
 
 pub mod cache;
 mod connection;
@@ -21,5 +23,6 @@ pub mod server;
 mod service;
 pub mod shutdown;
 mod spin;
+pub mod syscall_filter;
 mod tls;
 pub mod variables;

@@ -1,5 +1,5 @@
-//! Processes that work for one container and stay outside of it. The one that builds the container has no second thread, since
-//! libcontainer forks in it. The one that compiles has threads, forks nothing, and ends.
+//! What is done for one container outside of it: its component is compiled, and a process without a second thread builds it, since
+//! libcontainer forks in that process.
 
 pub mod container;
 pub mod precompile;

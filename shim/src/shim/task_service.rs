@@ -71,7 +71,7 @@ impl TaskService {
         rootfs::mount(&request.rootfs, &root)?;
         let image = ImageRoot::open(&root)?;
         bundle.make_explicit(&image)?;
-        let code = precompile::compiled(&image, &root, &bundle.spec);
+        let code = precompile::compiled(&image, &bundle.spec)?;
         let CreateTaskRequest { stdin, stdout, stderr, .. } = request.clone();
         let options = CreateOptions {
             id: request.id.clone(),

@@ -2,6 +2,7 @@
 //! row of [`ALL`].
 
 mod application;
+mod compiler;
 mod devices;
 mod files;
 mod names;
@@ -29,6 +30,10 @@ const fn shim(name: &'static str, run: fn(&Node) -> Result<()>) -> Case {
 /// All of them, in the order in which they start.
 pub const ALL: &[Case] = &[
     shim("the application responds, and its cgroup is where the driver puts it", application::responds),
+    shim(
+        "confinement: a compiler owns nothing, takes from the pod, and is ended if it takes too long",
+        compiler::of_a_slow_component,
+    ),
     both("devices: root makes a node of the disk, and cannot read it", devices::made_by_root),
     both("devices: the disk as a node in the image cannot be read", devices::disk_of_the_image),
     both("devices: no other device in the image can be opened", devices::others_of_the_image),

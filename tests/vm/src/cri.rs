@@ -15,8 +15,8 @@ use tonic::{
 };
 
 /// The longest time for a call, and for a container to do something. An emulated processor is slow: a pod takes 2 s, and one whose
-/// component is compiled 8 s, when the real machine does nothing else.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+/// component is compiled 8 s, when the real machine does nothing else. The shim gives a compiler up to 60 s.
+pub const PATIENCE: Duration = Duration::from_secs(90);
 
 /// Where containerd listens by default.
 const SOCKET: &str = "unix:///run/containerd/containerd.sock";

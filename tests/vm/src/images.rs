@@ -48,5 +48,6 @@ fn all() -> Result<Vec<Image>> {
         hostile::manifest_fifo(&component),
         hostile::component_link(&format!("{SHARE}/component.wasm")),
         hostile::manifest_link(&format!("{SHARE}/spin.toml"), &component),
+        hostile::slow(),
     ])
 }
