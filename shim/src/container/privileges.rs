@@ -1,6 +1,7 @@
 //! The privileges of the container's process: those of the OCI specification, and no more. libcontainer drops the others; the
 //! result is read back, and one privilege too many is an error.
 
+pub mod labels;
 mod proc_status;
 
 use anyhow::{Context, Result};

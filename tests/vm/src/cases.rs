@@ -3,6 +3,7 @@
 
 mod application;
 mod compiler;
+mod confinement;
 mod devices;
 mod files;
 mod names;
@@ -34,6 +35,8 @@ pub const ALL: &[Case] = &[
         "confinement: a compiler owns nothing, takes from the pod, and is ended if it takes too long",
         compiler::of_a_slow_component,
     ),
+    both("confinement: the pod's AppArmor profile is in force for a program", confinement::of_a_program),
+    shim("confinement: the pod's AppArmor profile is in force for an application", confinement::of_an_application),
     both("devices: root makes a node of the disk, and cannot read it", devices::made_by_root),
     both("devices: the disk as a node in the image cannot be read", devices::disk_of_the_image),
     both("devices: no other device in the image can be opened", devices::others_of_the_image),

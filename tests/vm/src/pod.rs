@@ -136,11 +136,15 @@ impl Running {
         Ok(lines.map(|line| format!("{line}\n")).collect())
     }
 
+    /// Its first process.
+    pub fn pid(&self) -> Result<u64> {
+        let (_, info) = self.cri.status(&self.id)?;
+        info.get("pid").and_then(Value::as_u64).context("containerd knows the process")
+    }
+
     /// Its control group, as its first process sees it from outside of it, below `/sys/fs/cgroup`.
     pub fn cgroup(&self) -> Result<String> {
-        let (_, info) = self.cri.status(&self.id)?;
-        let pid = info.get("pid").and_then(Value::as_u64).context("containerd knows the process")?;
-        let groups = fs::read_to_string(format!("/proc/{pid}/cgroup"))?;
+        let groups = fs::read_to_string(format!("/proc/{}/cgroup", self.pid()?))?;
         Ok(groups.trim().strip_prefix("0::").context("control groups of version 2")?.to_owned())
     }
 }
