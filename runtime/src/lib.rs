@@ -8,9 +8,10 @@
 //!    makes the response.
 //! 5. [`shutdown`] drains the server at a signal.
 //!
-//! [`syscall_filter`] restricts a process to the system calls that it needs.
+//! [`confinement`] is what the process gives up once it serves, with a [`syscall_filter`].
 
 pub mod cache;
+pub mod confinement;
 mod connection;
 pub mod engine;
 pub mod guest;

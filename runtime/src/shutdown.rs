@@ -8,18 +8,18 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use crate::log;
 use crate::server::Server;
 
-/// Serves until a signal, then drains. `started` is called once the server serves.
+/// Serves until a signal, then drains. `started` is called once the server serves, and all its threads are there.
 ///
 /// # Errors
-/// A thread cannot be started or failed, or connections did not end within the server's drain timeout and were cut.
-pub fn run_until_signal(server: Server, started: impl FnOnce()) -> Result<()> {
+/// `started` fails, a thread cannot be started or failed, or connections did not end within the server's drain timeout and were cut.
+pub fn run_until_signal(server: Server, started: impl FnOnce() -> Result<()>) -> Result<()> {
     let executor =
         tokio::runtime::Builder::new_current_thread().enable_io().build().context("cannot wait for signals")?;
     executor.block_on(async {
         // Before `started` tells anybody that there is a server to drain.
         let mut signals = Signals::new().context("cannot wait for signals")?;
         let mut running = server.start()?;
-        started();
+        started()?;
         tokio::select! {
             // A thread ends before the signal only if it failed.
             ended = running.join() => return ended,

@@ -36,6 +36,15 @@ pub enum Otherwise {
     Kills,
 }
 
+/// Which threads a filter is for. A thread gets those of the thread that starts it.
+#[derive(Debug, Clone, Copy)]
+pub enum Threads {
+    /// All of the process.
+    All,
+    /// The one that asks for it.
+    This,
+}
+
 /// Allows a system call whatever its arguments are.
 #[must_use]
 pub const fn any(number: libc::c_long) -> Allowed {
@@ -48,28 +57,34 @@ pub const fn only(number: libc::c_long, only: &'static [Condition]) -> Allowed {
     Allowed { number, only }
 }
 
-/// Restricts all threads of this process, now and later, to the system calls that `lists` allow. A system call that is listed
-/// several times needs the conditions of one place. The process can gain no rights by an `execve` any more (`no_new_privs`).
+/// Restricts `threads` to the system calls that `lists` allow. A system call that is listed several times needs the conditions of
+/// one place. The threads can gain no rights by an `execve` any more (`no_new_privs`).
 ///
 /// # Errors
 /// The kernel has no filters, or another thread has one that this thread does not have.
-pub fn install(lists: &[&[Allowed]], otherwise: Otherwise) -> Result<()> {
+pub fn install(lists: &[&[Allowed]], otherwise: Otherwise, threads: Threads) -> Result<()> {
     let otherwise = match otherwise {
         Otherwise::Fails => SeccompAction::Errno(libc::EPERM.cast_unsigned()),
         Otherwise::Kills => SeccompAction::KillProcess,
     };
-    let program = compile(lists, otherwise, SeccompAction::Allow)?;
-    seccompiler::apply_filter_all_threads(&program).context("cannot restrict this process to the system calls it needs")
+    apply(&compile(lists, otherwise, SeccompAction::Allow)?, threads)
 }
 
 /// Lets a system call fail as if the kernel did not have it, so that the C library takes an older one, whose arguments a filter sees.
 ///
 /// # Errors
 /// As for [`install`].
-pub fn hide(number: libc::c_long) -> Result<()> {
+pub fn hide(number: libc::c_long, threads: Threads) -> Result<()> {
     let missing = SeccompAction::Errno(libc::ENOSYS.cast_unsigned());
-    let program = compile(&[&[any(number)]], SeccompAction::Allow, missing)?;
-    seccompiler::apply_filter_all_threads(&program).context("cannot hide a system call")
+    apply(&compile(&[&[any(number)]], SeccompAction::Allow, missing)?, threads)
+}
+
+fn apply(program: &BpfProgram, threads: Threads) -> Result<()> {
+    let applied = match threads {
+        Threads::All => seccompiler::apply_filter_all_threads(program),
+        Threads::This => seccompiler::apply_filter(program),
+    };
+    applied.context("cannot restrict this process to the system calls that it needs")
 }
 
 fn compile(lists: &[&[Allowed]], otherwise: SeccompAction, matching: SeccompAction) -> Result<BpfProgram> {

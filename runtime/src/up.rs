@@ -12,7 +12,7 @@ use httpserver_runtime::manifest::Manifest;
 use httpserver_runtime::options::{Listen, Options, TlsFiles};
 use httpserver_runtime::server::Server;
 use httpserver_runtime::variables::{Sources, Variables, read_dotenv};
-use httpserver_runtime::{engine, guest, shutdown};
+use httpserver_runtime::{confinement, engine, guest, shutdown};
 use listenfd::ListenFd;
 
 use crate::cli::Up;
@@ -39,9 +39,14 @@ pub(crate) fn run(arguments: &Up) -> Result<()> {
     let server = Server::bind(&options, guest)?;
     let scheme = if options.tls.is_some() { "https" } else { "http" };
     let address = server.address();
+    // A kernel without them is no reason not to serve on a developer's machine.
+    let warn = |error| eprintln!("httpserver: serving with more than a server needs: {error:#}");
+    confinement::leave_files().unwrap_or_else(warn);
     shutdown::run_until_signal(server, || {
+        confinement::enter().unwrap_or_else(warn);
         eprintln!("Serving {scheme}://{address}");
         eprintln!("Available Routes:\n  {}: {scheme}://{address} (wildcard)", manifest.component);
+        Ok(())
     })
 }
 

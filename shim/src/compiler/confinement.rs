@@ -3,7 +3,7 @@
 use std::{env, fs};
 
 use anyhow::{Context, Result};
-use httpserver_runtime::syscall_filter::{self, Allowed, Condition, Otherwise, any, only};
+use httpserver_runtime::syscall_filter::{self, Allowed, Condition, Otherwise, Threads, any, only};
 use rustix::process::{Gid, Uid};
 use rustix::process::{Resource, Rlimit, Signal, set_parent_process_death_signal, setpriority_process, setrlimit};
 use rustix::thread::{
@@ -84,7 +84,7 @@ pub fn enter() -> Result<()> {
     give_up_rights()?;
     // After the change of user, which resets it.
     set_parent_process_death_signal(Some(Signal::KILL))?;
-    syscall_filter::install(&[SYSTEM_CALLS], Otherwise::Kills)
+    syscall_filter::install(&[SYSTEM_CALLS], Otherwise::Kills, Threads::All)
 }
 
 fn give_up_rights() -> Result<()> {

@@ -1,11 +1,14 @@
 //! The end of the container. The reason is written to its log and into the pod's termination message.
 
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
 use std::panic::{self, AssertUnwindSafe};
 use std::process;
+use std::sync::OnceLock;
 
 use anyhow::Result;
+use rustix::fs::OFlags;
 
 /// The file that the kubelet mounts for the termination message, unless the pod names another one.
 const TERMINATION_LOG: &str = "/dev/termination-log";
@@ -38,11 +41,26 @@ pub fn line(message: &str) {
     let _ = std::io::stderr().lock().write_all(format!("httpserver: {message}\n").as_bytes());
 }
 
+/// Opens the file of the termination message, for an end after which this process may open no file.
+pub fn keep_termination_message() {
+    termination_message();
+}
+
 /// Writes `reason` into the file of the termination message, if there is one.
 fn write_termination_message(reason: &str) {
     let reason = &reason.as_bytes()[..reason.len().min(TERMINATION_LOG_LENGTH)];
-    // Outside Kubernetes there is no such file, and nobody would look for one inside the container.
-    if let Ok(mut file) = OpenOptions::new().write(true).truncate(true).open(TERMINATION_LOG) {
+    if let Some(mut file) = termination_message() {
         let _ = file.write_all(reason);
     }
+}
+
+/// Outside Kubernetes there is no such file, and nobody would look for one inside the container.
+fn termination_message() -> Option<&'static File> {
+    static FILE: OnceLock<Option<File>> = OnceLock::new();
+    let open = || {
+        // A pipe in its place must not keep us waiting.
+        let nonblocking = OFlags::NONBLOCK.bits().cast_signed();
+        OpenOptions::new().write(true).truncate(true).custom_flags(nonblocking).open(TERMINATION_LOG).ok()
+    };
+    FILE.get_or_init(open).as_ref()
 }

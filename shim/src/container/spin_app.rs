@@ -8,7 +8,7 @@ use httpserver_runtime::cache::Entry;
 use httpserver_runtime::manifest::Manifest;
 use httpserver_runtime::server::Server;
 use httpserver_runtime::variables::{Sources, Variables};
-use httpserver_runtime::{engine, guest, shutdown};
+use httpserver_runtime::{confinement, engine, guest, shutdown};
 use oci_spec::runtime::Spec;
 
 use crate::container::{exit, runtime_config};
@@ -52,7 +52,13 @@ pub fn run(spec: &Spec, code: Option<Entry>) -> Result<()> {
     drop(code);
     let server = Server::bind(&options, guest)?;
     let address = server.address();
-    shutdown::run_until_signal(server, || exit::line(&format!("serving {} on http://{address}", manifest.name)))
+    exit::keep_termination_message();
+    confinement::leave_files()?;
+    shutdown::run_until_signal(server, || {
+        confinement::enter()?;
+        exit::line(&format!("serving {} on http://{address}", manifest.name));
+        Ok(())
+    })
 }
 
 fn entrypoint(spec: &Spec) -> String {
