@@ -5,23 +5,19 @@
 //! kernel or C library makes it, then costs a request and not every connection, and an attacker gains nothing by it.
 //!
 //! The list was recorded: `strace -f -p PID` from the line `Serving` to the end of a drain, during the tests of the contract, of
-//! limits and of the wire. A system call is added by one line here; [`SERVING`] says what each group is for.
+//! limits and of the wire. A system call is added by one line here.
 
 use anyhow::{Context, Result};
 use landlock::{ABI, Access, AccessFs, AccessNet, Ruleset, RulesetAttr, Scope};
 
-use crate::syscall_filter::{self, Allowed, Condition, Otherwise, Threads, any, only};
+use crate::syscall_filter::{self, Allowed, BASICS, Condition, Otherwise, Threads, any, only};
 
-/// What a server needs after it is bound.
+/// What a server needs after it is bound, beside [`BASICS`].
 const SERVING: &[Allowed] = &[
     // Connections: accepted, read, written and closed. None is made: there is no `socket` and no `connect`.
     any(libc::SYS_accept4),
-    any(libc::SYS_read),
-    any(libc::SYS_readv),
     any(libc::SYS_recvfrom),
     any(libc::SYS_recvmsg),
-    any(libc::SYS_write),
-    any(libc::SYS_writev),
     any(libc::SYS_sendto),
     any(libc::SYS_sendmsg),
     any(libc::SYS_shutdown),
@@ -49,13 +45,7 @@ const SERVING: &[Allowed] = &[
     only(libc::SYS_fcntl, &[Condition::Is(1, libc::F_GETFD as u64)]),
     only(libc::SYS_fcntl, &[Condition::Is(1, libc::F_SETFD as u64)]),
     only(libc::SYS_fcntl, &[Condition::Is(1, libc::F_DUPFD_CLOEXEC as u64)]),
-    // Memory, of which nothing new can be executed: the guest's code is loaded. The first instance makes a file in memory.
-    any(libc::SYS_brk),
-    only(libc::SYS_mmap, &[NOT_EXECUTABLE]),
-    only(libc::SYS_mprotect, &[NOT_EXECUTABLE]),
-    any(libc::SYS_mremap),
-    any(libc::SYS_munmap),
-    any(libc::SYS_madvise),
+    // The first instance makes a file in memory, of what the memory of each instance is at first.
     any(libc::SYS_memfd_create),
     any(libc::SYS_ftruncate),
     only(libc::SYS_fcntl, &[Condition::Is(1, libc::F_ADD_SEALS as u64)]),
@@ -65,31 +55,13 @@ const SERVING: &[Allowed] = &[
     any(libc::SYS_rseq),
     any(libc::SYS_sched_getaffinity),
     only(libc::SYS_prctl, &[Condition::Is(0, libc::PR_SET_NAME as u64)]),
-    any(libc::SYS_gettid),
-    any(libc::SYS_getpid),
-    // Locks, clocks, random numbers.
-    any(libc::SYS_futex),
-    any(libc::SYS_sched_yield),
+    // Timers.
     any(libc::SYS_nanosleep),
     any(libc::SYS_clock_nanosleep),
-    any(libc::SYS_clock_gettime),
     any(libc::SYS_clock_getres),
     any(libc::SYS_gettimeofday),
-    any(libc::SYS_getrandom),
     any(libc::SYS_restart_syscall),
-    // Signals: a trap of a guest is one. Only a process that ends itself sends one.
-    any(libc::SYS_sigaltstack),
-    any(libc::SYS_rt_sigaction),
-    any(libc::SYS_rt_sigprocmask),
-    any(libc::SYS_rt_sigreturn),
-    only(libc::SYS_tkill, &[Condition::Is(1, libc::SIGABRT as u64)]),
-    only(libc::SYS_tgkill, &[Condition::Is(2, libc::SIGABRT as u64)]),
-    any(libc::SYS_exit),
-    any(libc::SYS_exit_group),
 ];
-
-/// The third argument of `mmap` and `mprotect`.
-const NOT_EXECUTABLE: Condition = Condition::Bits(2, libc::PROT_EXEC as u64, 0);
 
 /// The first argument of `clone`: in this process, and in no new namespace (clone(2)).
 const A_THREAD: Condition = Condition::Bits(
@@ -128,7 +100,7 @@ pub fn enter() -> Result<()> {
 fn restrict(threads: Threads) -> Result<()> {
     // Its arguments are in memory, where no filter sees them. The C library uses `clone` instead.
     syscall_filter::hide(libc::SYS_clone3, threads)?;
-    syscall_filter::install(&[SERVING, &[any(libc::SYS_clone3)]], Otherwise::Fails, threads)
+    syscall_filter::install(&[BASICS, SERVING, &[any(libc::SYS_clone3)]], Otherwise::Fails, threads)
 }
 
 #[cfg(test)]

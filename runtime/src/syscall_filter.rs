@@ -36,6 +36,41 @@ pub enum Otherwise {
     Kills,
 }
 
+/// What a Rust program does by itself, whatever it is for.
+pub const BASICS: &[Allowed] = &[
+    // Reads and writes what is open.
+    any(libc::SYS_read),
+    any(libc::SYS_readv),
+    any(libc::SYS_write),
+    any(libc::SYS_writev),
+    // Memory, which can never be executed.
+    any(libc::SYS_brk),
+    only(libc::SYS_mmap, &[NOT_EXECUTABLE]),
+    only(libc::SYS_mprotect, &[NOT_EXECUTABLE]),
+    any(libc::SYS_mremap),
+    any(libc::SYS_munmap),
+    any(libc::SYS_madvise),
+    // Locks, clocks and the random keys of hash tables.
+    any(libc::SYS_futex),
+    any(libc::SYS_clock_gettime),
+    any(libc::SYS_getrandom),
+    any(libc::SYS_sched_yield),
+    // Signals: a trap of a guest is one. Only a process that ends itself sends one.
+    any(libc::SYS_sigaltstack),
+    any(libc::SYS_rt_sigaction),
+    any(libc::SYS_rt_sigprocmask),
+    any(libc::SYS_rt_sigreturn),
+    any(libc::SYS_gettid),
+    any(libc::SYS_getpid),
+    only(libc::SYS_tkill, &[Condition::Is(1, libc::SIGABRT as u64)]),
+    only(libc::SYS_tgkill, &[Condition::Is(2, libc::SIGABRT as u64)]),
+    any(libc::SYS_exit),
+    any(libc::SYS_exit_group),
+];
+
+/// The third argument of `mmap` and `mprotect`.
+const NOT_EXECUTABLE: Condition = Condition::Bits(2, libc::PROT_EXEC as u64, 0);
+
 /// Which threads a filter is for. A thread gets those of the thread that starts it.
 #[derive(Debug, Clone, Copy)]
 pub enum Threads {

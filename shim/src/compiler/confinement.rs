@@ -3,9 +3,10 @@
 use std::{env, fs};
 
 use anyhow::{Context, Result};
-use httpserver_runtime::syscall_filter::{self, Allowed, Condition, Otherwise, Threads, any, only};
-use rustix::process::{Gid, Uid};
-use rustix::process::{Resource, Rlimit, Signal, set_parent_process_death_signal, setpriority_process, setrlimit};
+use httpserver_runtime::syscall_filter::{self, BASICS, Otherwise, Threads};
+use rustix::process::{
+    Gid, Resource, Rlimit, Signal, Uid, set_parent_process_death_signal, setpriority_process, setrlimit,
+};
 use rustix::thread::{
     CapabilitySet, CapabilitySets, remove_capability_from_bounding_set, set_capabilities, set_thread_groups,
     set_thread_res_gid, set_thread_res_uid,
@@ -26,41 +27,6 @@ pub const MEMORY: u64 = 1 << 30;
 /// The last in the order of the kernel's scheduler (sched(7)), and the first that the kernel kills if memory runs out (proc(5)).
 const NICE: i32 = 19;
 const OOM_SCORE: &str = "1000";
-
-/// Everything else that it would do is an attack, or an error that must not be retried: it is killed.
-const SYSTEM_CALLS: &[Allowed] = &[
-    // Its input and its results.
-    any(libc::SYS_read),
-    any(libc::SYS_readv),
-    any(libc::SYS_write),
-    any(libc::SYS_writev),
-    // Memory, which can never be executed.
-    any(libc::SYS_brk),
-    only(libc::SYS_mmap, &[NOT_EXECUTABLE]),
-    only(libc::SYS_mprotect, &[NOT_EXECUTABLE]),
-    any(libc::SYS_mremap),
-    any(libc::SYS_munmap),
-    any(libc::SYS_madvise),
-    // Locks, clocks and the random keys of hash tables, all of std.
-    any(libc::SYS_futex),
-    any(libc::SYS_clock_gettime),
-    any(libc::SYS_getrandom),
-    any(libc::SYS_sched_yield),
-    // Its end: in order, by a panic, or because there is no memory.
-    any(libc::SYS_exit),
-    any(libc::SYS_exit_group),
-    any(libc::SYS_gettid),
-    any(libc::SYS_getpid),
-    any(libc::SYS_sigaltstack),
-    any(libc::SYS_rt_sigaction),
-    any(libc::SYS_rt_sigprocmask),
-    any(libc::SYS_rt_sigreturn),
-    only(libc::SYS_tkill, &[Condition::Is(1, libc::SIGABRT as u64)]),
-    only(libc::SYS_tgkill, &[Condition::Is(2, libc::SIGABRT as u64)]),
-];
-
-/// The third argument of `mmap` and `mprotect`.
-const NOT_EXECUTABLE: Condition = Condition::Bits(2, libc::PROT_EXEC as u64, 0);
 
 /// Gives all of it up, for good. The process has one thread.
 ///
@@ -84,7 +50,8 @@ pub fn enter() -> Result<()> {
     give_up_rights()?;
     // After the change of user, which resets it.
     set_parent_process_death_signal(Some(Signal::KILL))?;
-    syscall_filter::install(&[SYSTEM_CALLS], Otherwise::Kills, Threads::All)
+    // Everything else that it would do is an attack, or an error that must not be retried.
+    syscall_filter::install(&[BASICS], Otherwise::Kills, Threads::All)
 }
 
 fn give_up_rights() -> Result<()> {
