@@ -162,6 +162,7 @@ fn remove(entry: &Path) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use std::ffi::OsString;
+    use std::num::NonZeroU32;
 
     use super::*;
     use crate::options::Limits;
@@ -175,7 +176,7 @@ mod tests {
     fn only_the_newest_entries_stay() {
         let folder = tempfile::tempdir().unwrap();
         let cache = Cache::in_dir(folder.path().join("compiled"));
-        let engine = engine::new(&Limits { instances: 1.try_into().unwrap(), ..Limits::DEFAULT }).unwrap();
+        let engine = engine::new(&Limits { instances: NonZeroU32::new(1), ..Limits::DEFAULT }).unwrap();
         let names: Vec<_> =
             (0..4).map(|number| cache.entry(&engine, &component(number), 2).unwrap().into_parts().0).collect();
         let mut left: Vec<_> = fs::read_dir(&cache.folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();

@@ -6,8 +6,10 @@
 //! 3. [`guest`] loads the component, and calls a fresh instance for each request.
 //! 4. [`server`] listens, with one thread per core; `connection` speaks HTTP; `request` changes a request as Spin does; `service`
 //!    makes the response.
-//! 5. [`shutdown`] drains the server at a signal.
+//! 5. [`budget`] says how much of all this there may be at one time; `patience` how long a client may take.
+//! 6. [`shutdown`] drains the server at a signal.
 
+pub mod budget;
 pub mod cache;
 mod connection;
 pub mod engine;
@@ -16,6 +18,7 @@ mod local_response;
 mod log;
 pub mod manifest;
 pub mod options;
+mod patience;
 mod request;
 pub mod server;
 mod service;

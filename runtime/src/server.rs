@@ -10,6 +10,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio_util::sync::CancellationToken;
 
+use crate::budget::files;
 use crate::connection::Connections;
 use crate::guest::Guest;
 use crate::options::Options;
@@ -40,9 +41,12 @@ impl Server {
     /// The TLS files or the address cannot be used.
     pub fn bind(options: &Options, guest: Guest) -> Result<Self> {
         let tls = options.tls.as_ref().map(tls::acceptor).transpose()?;
-        let (address, listeners) = listener::open(&options.listen, options.threads.get())?;
+        let threads = options.threads.get();
+        let (address, listeners) = listener::open(&options.listen, threads, options.timeouts.read)?;
         let draining = CancellationToken::new();
-        let connections = Connections::new(guest, tls, options.timeouts.read, draining.clone());
+        // The kernel distributes them evenly.
+        let most = (files::room(options.budget.connections) as usize / threads).max(1);
+        let connections = Connections::new(guest, tls, options, most, draining.clone());
         Ok(Self { address, listeners, connections, draining, drain_timeout: options.timeouts.drain })
     }
 
@@ -97,7 +101,8 @@ fn serve(listener: Listener, connections: Connections, drain_timeout: Duration) 
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start an executor")?;
     runtime.block_on(async {
-        let accepted = listener.accept(connections.draining(), |stream, peer| connections.spawn(stream, peer));
+        let serve = |stream, peer, seat| connections.spawn(stream, peer, seat);
+        let accepted = listener.accept(&connections.seats, serve);
         accepted.await.context("cannot watch the listener")?;
         Ok(connections.finish(drain_timeout).await)
     })

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::thread::available_parallelism;
 
 use anyhow::{Context, Result, bail};
+use httpserver_runtime::budget::{self, Budget};
 use httpserver_runtime::cache::Cache;
 use httpserver_runtime::manifest::Manifest;
 use httpserver_runtime::options::{Listen, Options, TlsFiles};
@@ -23,6 +24,9 @@ const CACHED: usize = 64;
 /// Serves until a signal, then drains.
 pub(crate) fn run(arguments: &Up) -> Result<()> {
     let options = options(arguments, inherited_socket()?);
+    for warning in options.budget.warnings() {
+        eprintln!("httpserver: {warning}");
+    }
     let path = manifest_path(&arguments.from);
     let manifest = Manifest::read(&path)?;
     let sources = Sources {
@@ -71,5 +75,6 @@ fn options(arguments: &Up, inherited: Option<TcpListener>) -> Options {
         threads: arguments.threads.or(available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN),
         timeouts: arguments.timeouts,
         limits: arguments.limits,
+        budget: Budget::new(&arguments.limits, budget::memory::available()),
     }
 }

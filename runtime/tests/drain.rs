@@ -5,7 +5,9 @@ use std::os::unix::process::ExitStatusExt;
 use std::time::{Duration, Instant};
 
 use test_support::http2::Http2;
+use test_support::tls::Identity;
 use test_support::{App, Connection, Server, Signal, eventually};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 /// A request to which the guest responds when it has the one byte of the body.
@@ -90,6 +92,68 @@ fn idle_connections_are_closed_at_once() {
     assert_eq!(server.ended(), None, "a request is under way");
     assert_eq!(busy.send("x").response().text(), "1");
     assert_eq!(server.wait().code(), Some(0));
+}
+
+/// A client that has sent `bytes` after its handshake, or has not even begun one, does not hold up the drain for longer than a moment.
+async fn assert_does_not_hold_up(protocols: Option<&[&str]>, bytes: &[u8]) {
+    let identity = Identity::generate();
+    let tls = |app: App| app.arg("--tls-cert").arg(identity.certificate()).arg("--tls-key").arg(identity.key());
+    let mut server = tls(App::guest()).start();
+    let tcp = TcpStream::connect(server.address()).await.expect("the server listens");
+    let mut client: Box<dyn AsyncStream> = match protocols {
+        Some(protocols) => Box::new(identity.handshake(tcp, protocols).await.expect("the handshake succeeds")),
+        None => Box::new(tcp),
+    };
+    client.write_all(bytes).await.expect("the server takes what is sent");
+    client.flush().await.expect("the server takes what is sent");
+    // A first response shows that the server has what was sent before.
+    let mut other = identity.connect(server.address(), &["http/1.1"]).await;
+    other
+        .write_all(b"GET /ok HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n")
+        .await
+        .expect("the server takes what is sent");
+    other.read_to_end(&mut Vec::new()).await.expect("a response");
+    let start = Instant::now();
+    server.signal(Signal::TERM);
+    let status = tokio::task::spawn_blocking(move || server.wait()).await.expect("no panic");
+    assert_eq!(status.code(), Some(0));
+    assert!(start.elapsed() < Duration::from_secs(5), "after {:?}: {protocols:?} {bytes:?}", start.elapsed());
+}
+
+/// What both ends of TLS are.
+trait AsyncStream: AsyncRead + AsyncWrite + Unpin + Send {}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> AsyncStream for S {}
+
+#[tokio::test]
+async fn a_handshake_does_not_hold_up_the_drain() {
+    assert_does_not_hold_up(None, b"").await;
+    assert_does_not_hold_up(None, b"\x16\x03\x01").await;
+}
+
+#[tokio::test]
+async fn a_connection_without_a_whole_request_does_not_hold_up_the_drain() {
+    for bytes in [&b""[..], b"GET /ok HT", b"GET /ok HTTP/1.1\r\nHost: t"] {
+        assert_does_not_hold_up(Some(&["http/1.1"]), bytes).await;
+    }
+    for bytes in [&b""[..], b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0"] {
+        assert_does_not_hold_up(Some(&["h2"]), bytes).await;
+    }
+}
+
+#[test]
+fn a_head_that_has_begun_does_not_hold_up_the_drain() {
+    let mut server = App::guest().start();
+    let mut half = server.connect();
+    half.send("GET /ok HTTP/1.1\r\nHost: t");
+    let mut second = server.connect();
+    assert_eq!(second.get("/ok").text(), "ok");
+    second.send("GET /ok HT");
+    assert_eq!(server.get("/ok").text(), "ok");
+    let start = Instant::now();
+    server.signal(Signal::TERM);
+    assert_eq!(server.wait().code(), Some(0));
+    assert!(start.elapsed() < Duration::from_secs(5), "after {:?}", start.elapsed());
 }
 
 #[test]

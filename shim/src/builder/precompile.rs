@@ -55,13 +55,14 @@ pub fn compiled(image: &ImageRoot, root: &Path, spec: &Spec) -> Option<Compiled>
     if !image.has_file(Path::new(MANIFEST)) {
         return None;
     }
-    let compiled = environment::limits(&Environment::from_spec(spec)).and_then(|Limits { instances, memory }| {
-        let run = |(root, instances, memory): (PathBuf, NonZeroU32, NonZeroUsize)| {
-            to_reply(precompile(&root, &Limits { instances, memory }))
-        };
-        // The compiler takes memory and starts threads. Both go with a process of its own.
-        from_reply(forks::spawn()?.try_run(run, (root.to_owned(), instances, memory)))
-    });
+    let compiled =
+        environment::limits(&Environment::from_spec(spec)).and_then(|Limits { instances, memory, .. }| {
+            let run = |(root, instances, memory): (PathBuf, Option<NonZeroU32>, Option<NonZeroUsize>)| {
+                to_reply(precompile(&root, &Limits { instances, memory, ..Limits::DEFAULT }))
+            };
+            // The compiler takes memory and starts threads. Both go with a process of its own.
+            from_reply(forks::spawn()?.try_run(run, (root.to_owned(), instances, memory)))
+        });
     compiled.inspect_err(|error| log::warn!("no compiled code for {}: {error:#}", root.display())).ok()
 }
 

@@ -29,6 +29,7 @@ pub fn run(spec: &Spec, code: Option<Entry>) -> Result<()> {
     leave_libcontainer(code.as_ref())?;
     rustix::thread::set_name(c"httpserver").context("cannot name the process")?;
     let options = environment::options(spec)?;
+    options.budget.warnings().iter().for_each(|warning| exit::line(warning));
     let manifest_path = Path::new(MANIFEST);
     ensure!(
         regular_file::is_at(manifest_path)?,

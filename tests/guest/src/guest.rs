@@ -47,6 +47,10 @@ impl Guest for Misbehaving {
                 allocate(number(bytes));
                 text(out, "ok")
             }
+            ["resources", count] => {
+                let held: Vec<_> = (0..number(count)).map(|_| wasi::http::types::Fields::new()).collect();
+                text(out, if held.is_empty() { "none" } else { "ok" })
+            }
             ["trap-after-head"] => trap_after_head(&request, out),
             ["hold"] => {
                 println!("holding");

@@ -16,6 +16,7 @@
 //! | `/pause/{milliseconds}` | waits that long, then 200 `ok` |
 //! | `/memory` | allocates and touches memory until there is no more |
 //! | `/memory/{bytes}` | allocates and touches that much, then 200 `ok` |
+//! | `/resources/{number}` | takes that many resources of the host at one time, then 200 `ok` |
 //! | `/trap-after-head` | hands over its head and half a body, reads the request to its end, then traps |
 //! | `/hold` | prints `holding` on stdout, reads the request to its end, then 200 with its length in bytes |
 //! | `/head-first` | hands over its head, reads the request to its end, then writes `first half, second half` in two writes |

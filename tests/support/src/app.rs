@@ -20,6 +20,7 @@ pub struct App {
     listen: Option<String>,
     arguments: Vec<OsString>,
     environment: Vec<(OsString, OsString)>,
+    first: Option<String>,
 }
 
 /// How a command ended.
@@ -81,6 +82,7 @@ source = "component.wasm"
             listen: Some("127.0.0.1:0".to_owned()),
             arguments: Vec::new(),
             environment: Vec::new(),
+            first: None,
         }
         .env("XDG_CACHE_HOME", artifacts::cache())
     }
@@ -132,6 +134,12 @@ source = "component.wasm"
         self.env("SPIN_HTTP_LISTEN_ADDR", address)
     }
 
+    /// Sets a shell command that the process runs before it becomes the program: for limits that it is to have.
+    pub fn first(mut self, command: impl Into<String>) -> Self {
+        self.first = Some(command.into());
+        self
+    }
+
     /// Sets what serves the application; by default the runtime.
     pub fn launch(mut self, launch: Launch) -> Self {
         self.launch = launch;
@@ -167,10 +175,18 @@ source = "component.wasm"
     }
 
     fn command(&self) -> Command {
-        let mut command = Command::new(match &self.launch {
+        let program = match &self.launch {
             Launch::Runtime => artifacts::runtime(),
             Launch::Spin(program) => program.clone(),
-        });
+        };
+        let mut command = match &self.first {
+            None => Command::new(program),
+            Some(first) => {
+                let mut shell = Command::new("/bin/sh");
+                shell.args(["-c", &format!("{first} && exec \"$0\" \"$@\"")]).arg(program);
+                shell
+            }
+        };
         match self.launch {
             Launch::Runtime => command.env_clear(),
             // Spin wants its home and the tools on the path, but the variables are the test's to set.
