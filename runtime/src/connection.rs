@@ -75,7 +75,7 @@ impl Connections {
     async fn serve(self, stream: TcpStream, peer: SocketAddr, seat: Arc<Seat>) {
         let begun = Instant::now();
         let limit = self.service.terms.limit;
-        let mut socket = Socket::new(stream, &self.service.terms, seat.activity().behind.clone());
+        let mut socket = Socket::new(stream, &self.service.terms, seat.activity().clone());
         let watch = socket.watch();
         if let Some(acceptor) = &self.tls {
             let accepted = tokio::select! {

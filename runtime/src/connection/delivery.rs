@@ -55,13 +55,14 @@ impl Pace {
 }
 
 impl<B> Delivery<B> {
-    pub(super) fn new(body: B, running: Running) -> Self {
+    pub(super) fn new(body: B, mut running: Running) -> Self {
+        running.answered();
         Self { body, paced: None, _running: running }
     }
 
     /// Gives the body in pieces of [`PIECE`], and keeps `pace` up to date.
     pub(super) fn paced(body: B, running: Running, pace: Arc<Pace>) -> Self {
-        Self { body, paced: Some((Bytes::new(), pace)), _running: running }
+        Self { paced: Some((Bytes::new(), pace)), ..Self::new(body, running) }
     }
 }
 

@@ -18,6 +18,12 @@ const LAST_HEAD: Duration = Duration::from_secs(1);
 /// The most that are asked at one time, as a part of all: all of them within 0.8 s.
 const ASKED: usize = 8;
 
+/// What a request that was responded to pays for: the longest head by default.
+const REQUEST: u32 = 16 << 10;
+
+/// What a request costs that its client has reset before there was a response: an instance for nothing, as much work as 60 pings.
+const ABORTED: u32 = 1 << 10;
+
 /// The seats of one thread, one for each connection that it may have.
 #[derive(Clone)]
 pub(crate) struct Seats {
@@ -55,6 +61,8 @@ pub(crate) struct Activity {
     pub(crate) behind: Arc<AtomicU32>,
     /// Its last event.
     last: AtomicU64,
+    /// What the client has sent and what has come of it: see [`Activity::owe`].
+    debt: AtomicU32,
 }
 
 /// The seat of one connection.
@@ -66,7 +74,10 @@ pub(crate) struct Seat {
 }
 
 /// A request that runs.
-pub(crate) struct Running(Arc<Seat>);
+pub(crate) struct Running {
+    seat: Arc<Seat>,
+    answered: bool,
+}
 
 impl Seats {
     /// `draining` is cancelled when the drain begins.
@@ -155,6 +166,24 @@ impl Activity {
         self.running.load(Ordering::Relaxed) <= self.behind.load(Ordering::Relaxed)
     }
 
+    /// Adds to what the client has sent without a request that came of it, bytes.
+    pub(crate) fn owe(&self, bytes: u32) {
+        let _ = self.debt.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |debt| Some(debt.saturating_add(bytes)));
+    }
+
+    /// Takes away from it.
+    pub(crate) fn pay(&self, bytes: u32) {
+        if self.debt() > 0 {
+            let pay = |debt: u32| Some(debt.saturating_sub(bytes));
+            let _ = self.debt.fetch_update(Ordering::Relaxed, Ordering::Relaxed, pay);
+        }
+    }
+
+    /// What is left of it.
+    pub(crate) fn debt(&self) -> u32 {
+        self.debt.load(Ordering::Relaxed)
+    }
+
     /// Changes with each request that ends.
     pub(crate) fn last(&self) -> u64 {
         self.last.load(Ordering::Relaxed)
@@ -182,21 +211,26 @@ impl Seat {
         if self.is_draining() { self.activity().is_idle() } else { self.activity().is_stuck() }
     }
 
-    pub(crate) fn activity(&self) -> &Activity {
+    pub(crate) fn activity(&self) -> &Arc<Activity> {
         &self.connection.activity
     }
 
     /// Begins a request; it ends when the result is dropped.
     pub(crate) fn begin(self: &Arc<Self>) -> Running {
         self.activity().running.fetch_add(1, Ordering::Relaxed);
-        Running(self.clone())
+        Running { seat: self.clone(), answered: false }
     }
 }
 
 impl Running {
     /// Where to count what waits for the client of this request.
     pub(crate) fn behind(&self) -> Arc<AtomicU32> {
-        self.0.activity().behind.clone()
+        self.seat.activity().behind.clone()
+    }
+
+    /// There is a response.
+    pub(crate) fn answered(&mut self) {
+        self.answered = true;
     }
 }
 
@@ -208,7 +242,12 @@ impl Drop for Seat {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        let Seat { connection, taken, .. } = &*self.0;
+        let Seat { connection, taken, .. } = &*self.seat;
+        if self.answered {
+            connection.activity.pay(REQUEST);
+        } else {
+            connection.activity.owe(ABORTED);
+        }
         connection.activity.last.store(taken.event(), Ordering::Relaxed);
         connection.activity.running.fetch_sub(1, Ordering::Relaxed);
     }

@@ -4,15 +4,24 @@ use std::io;
 use std::net::Shutdown;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::time::{Instant, Sleep, sleep};
 
+use super::seats::Activity;
 use crate::patience::{Patience, Terms};
+
+/// What a client may send without a request, bytes, before it is read slowly: more than it takes to begin a connection, with two heads.
+const BURST: u32 = 32 << 10;
+
+/// How slowly, bytes/s: 480 pings. A thousand such clients take a third of a core.
+const RATE: u32 = 8 << 10;
 
 /// A TCP connection whose writes end with an error if the client does not take what is sent. It is below TLS, so that it holds for
 /// handshakes, too.
@@ -23,6 +32,36 @@ pub(super) struct Socket {
     write: Arc<OwnedWriteHalf>,
     state: Arc<State>,
     patience: Patience,
+    activity: Arc<Activity>,
+    throttle: Throttle,
+}
+
+/// Reads slowly from a client that sends much of which no request comes: pings, settings, requests that it resets.
+#[derive(Default)]
+struct Throttle {
+    /// Since when its debt decreases.
+    since: Option<Instant>,
+    timer: Option<Pin<Box<Sleep>>>,
+}
+
+impl Throttle {
+    /// Ready when the client may send.
+    fn poll_open(&mut self, context: &mut Context<'_>, activity: &Activity) -> Poll<()> {
+        while activity.debt() > BURST {
+            let now = Instant::now();
+            let since = *self.since.get_or_insert(now);
+            activity.pay((now.duration_since(since).as_secs_f64() * f64::from(RATE)) as u32);
+            self.since = Some(now);
+            let over = activity.debt().saturating_sub(BURST);
+            if over > 0 {
+                // At least a read's worth, so that there are few of them.
+                let pause = Duration::from_secs_f64(f64::from(over.max(RATE / 4)) / f64::from(RATE));
+                self.timer.insert(Box::pin(sleep(pause))).as_mut().poll(context).is_ready();
+                return Poll::Pending;
+            }
+        }
+        Poll::Ready(())
+    }
 }
 
 /// What a [`Watch`] can see of a [`Socket`].
@@ -39,10 +78,11 @@ pub(super) struct Watch {
 }
 
 impl Socket {
-    pub(super) fn new(stream: TcpStream, terms: &Terms, behind: Arc<AtomicU32>) -> Self {
+    pub(super) fn new(stream: TcpStream, terms: &Terms, activity: Arc<Activity>) -> Self {
         let (read, write) = stream.into_split();
         let (write, state) = (Arc::new(write), Arc::default());
-        Self { sniffed: Vec::new(), read, write, state, patience: Patience::new(terms, behind) }
+        let patience = Patience::new(terms, activity.behind.clone());
+        Self { sniffed: Vec::new(), read, write, state, patience, activity, throttle: Throttle::default() }
     }
 
     pub(super) fn watch(&self) -> Watch {
@@ -93,7 +133,14 @@ impl Socket {
 impl AsyncRead for Socket {
     fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         if self.sniffed.is_empty() {
-            return Pin::new(&mut self.read).poll_read(context, into);
+            let this = &mut *self;
+            ready!(this.throttle.poll_open(context, &this.activity));
+            let before = into.filled().len();
+            ready!(Pin::new(&mut this.read).poll_read(context, into))?;
+            if this.activity.is_idle() {
+                this.activity.owe(u32::try_from(into.filled().len() - before).unwrap_or(u32::MAX));
+            }
+            return Poll::Ready(Ok(()));
         }
         let some = self.sniffed.len().min(into.remaining());
         into.put_slice(&self.sniffed[..some]);
