@@ -214,6 +214,43 @@ fn a_guest_with_too_many_resources_fails() {
 }
 
 #[test]
+fn refusals_that_repeat_are_one_line_a_second_with_their_number() {
+    const REFUSED: usize = 300;
+    let server = App::guest().args(["--max-instances=1", "--request-timeout=60"]).start();
+    let mut held = server.connect();
+    held.send(get("/wait"));
+    let mut first = server.connect();
+    eventually("the instance is at work", || (first.get("/ok").status == 503).then_some(()));
+    let start = Instant::now();
+    // One of them waits for the instance, the others have no place to wait.
+    let mut refused: Vec<_> = (0..REFUSED).map(|_| server.connect()).collect();
+    for connection in &mut refused {
+        connection.send(get("/ok"));
+    }
+    for connection in &mut refused {
+        connection.response().problem(503);
+    }
+    let seconds = start.elapsed().as_secs();
+    // How many refusals the lines so far tell of. Each line is one, and may have the number of those that were left out.
+    let told = |lines: &[String]| -> u64 {
+        let lines = lines.iter().filter(|line| line.contains("GET /ok 503"));
+        lines.map(|line| 1 + line.split_once("(and ").map_or(0, |(_, rest)| number(rest))).sum()
+    };
+    // The next line after a second has the number.
+    eventually("all refusals are told", || {
+        let more = first.get("/ok").status == 503;
+        (more && told(&server.stderr.lines()) >= REFUSED as u64).then_some(())
+    });
+    let lines = server.stderr.lines().iter().filter(|line| line.contains("503")).count() as u64;
+    assert!(lines <= seconds + 8, "{lines} lines in {:?}:\n{}", start.elapsed(), server.stderr);
+}
+
+/// The number at the beginning of a text.
+fn number(text: &str) -> u64 {
+    text.split(' ').next().and_then(|number| number.parse().ok()).expect("a number")
+}
+
+#[test]
 fn only_requests_whose_guest_traps_fail() {
     let server = App::guest().start();
     thread::scope(|scope| {

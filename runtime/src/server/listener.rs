@@ -128,7 +128,7 @@ impl Listener {
             match accepted {
                 Ok(((stream, peer), free)) => serve(stream, peer, seats.take(Some(free))),
                 Err(error) => {
-                    log::line(format_args!("cannot accept a connection: {error}"));
+                    log::accept_failed(&error);
                     // If no file is left, this gives one back.
                     seats.ask();
                     sleep(ACCEPT_PAUSE).await;
