@@ -230,7 +230,6 @@ fn refusals_that_repeat_are_one_line_a_second_with_their_number() {
     for connection in &mut refused {
         connection.response().problem(503);
     }
-    let seconds = start.elapsed().as_secs();
     // How many refusals the lines so far tell of. Each line is one, and may have the number of those that were left out.
     let told = |lines: &[String]| -> u64 {
         let lines = lines.iter().filter(|line| line.contains("GET /ok 503"));
@@ -242,7 +241,7 @@ fn refusals_that_repeat_are_one_line_a_second_with_their_number() {
         (more && told(&server.stderr.lines()) >= REFUSED as u64).then_some(())
     });
     let lines = server.stderr.lines().iter().filter(|line| line.contains("503")).count() as u64;
-    assert!(lines <= seconds + 8, "{lines} lines in {:?}:\n{}", start.elapsed(), server.stderr);
+    assert!(lines <= start.elapsed().as_secs() + 8, "{lines} lines in {:?}:\n{}", start.elapsed(), server.stderr);
 }
 
 /// The number at the beginning of a text.
