@@ -22,8 +22,8 @@ const BACKLOG: i32 = 1024;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// What the kernel takes of a response that it cannot send yet, bytes: without a limit it takes up to 4 MiB for a client that does not
-/// read, and counts them as the pod's memory. When half of it was sent, the next write follows; so it is also the least progress
-/// that is seen, a quarter of a minute's least rate.
+/// read, and counts them as the pod's memory. The next write follows when half of it was sent: 16 KiB are the least progress that is
+/// seen, as with HTTP/2.
 const UNSENT: libc::c_int = 32 << 10;
 
 /// What one thread accepts connections from.
