@@ -3,8 +3,8 @@
 //! containerd starts one for each pod. Each of these modules runs in one kind of process:
 //! 1. [`mod@shim`] is the process that containerd starts. It responds to containerd, and restricts a container to its devices
 //!    before the container runs anything of its image.
-//! 2. [`builder`] is a process that builds a container with libcontainer and stays outside of it. Before that, for a Spin
-//!    application, a short-lived process of this kind compiles the component.
+//! 2. [`builder`] is a process that builds a container with libcontainer from outside, and ends. Before that, for a Spin application,
+//!    a process of this kind compiles the component.
 //! 3. [`container`] is the container's own process. It enters namespaces and cgroup, gives up its privileges, reads them back, and
 //!    becomes an ordinary Linux program or our server.
 //!
@@ -19,6 +19,7 @@ mod forks;
 mod image_root;
 mod ipc;
 mod logger;
+mod process;
 mod regular_file;
 mod shim;
 
@@ -63,8 +64,8 @@ fn run_shim() -> Result<()> {
         // Before there is a second thread, and with the log.
         forks::init(inherited)?;
     }
-    // No log by `containerd-shim`: it would be for this process only.
-    run::<shim::pod::PodShim>(NAME, Some(Config { no_setup_logger: true, ..Config::default() }));
+    // No log by `containerd-shim`: it would be for this process only. No reaper: it does not know every signal.
+    run::<shim::pod::PodShim>(NAME, Some(Config { no_setup_logger: true, no_reaper: true, ..Config::default() }));
     Ok(())
 }
 
