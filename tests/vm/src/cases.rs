@@ -2,13 +2,19 @@
 //! row of [`ALL`].
 
 mod application;
+mod containerd;
+mod creation;
 mod devices;
 mod files;
 mod names;
+mod processes;
+mod resources;
+
+use std::path::PathBuf;
 
 use anyhow::Result;
 
-use crate::node::Node;
+use crate::{images::BUSYBOX, node::Node, pod::Container};
 
 /// One case.
 pub struct Case {
@@ -41,6 +47,24 @@ pub const ALL: &[Case] = &[
     ),
     both("names: no library of the image runs before a program", names::of_a_program),
     shim("names: no library of the image runs in the application", names::of_an_application),
+    both("processes: a real-time signal reaches a program, and ends another", processes::real_time_signal),
+    both("processes: those of a pod are in one namespace, and leave nothing behind", processes::shared),
+    shim("processes: the application ends among the processes of its pod", processes::application_among_others),
+    shim("processes: a user namespace is refused, with what to do", processes::own_users),
+    shim("processes: a container can be removed when all else of its shim was killed", processes::without_helpers),
+    shim("processes: those outside of the pod have only their own descriptors open", processes::descriptors),
+    shim("processes: without a descriptor or a process left there is an error", processes::exhausted),
+    shim("creation: one that hangs ends in time, says where, and leaves nothing", creation::hangs),
+    shim("creation: one that was given up does not come back", creation::given_up),
+    shim("resources: the path of the control group decides about the driver", resources::another_driver),
+    both("resources: limits are set, go up and down, and leave the devices alone", resources::limited),
+    both("resources: the figures are the kernel's", resources::figures),
+    both("resources: a container with too much memory ends as OOMKilled", resources::too_much_memory),
+    both(
+        "resources: a child with too much memory is told while the container runs",
+        resources::child_with_too_much_memory,
+    ),
+    both("containerd: what it started goes on when it is killed, and is its own when it is back", containerd::killed),
     // runc would wait for ever.
     shim("files: /etc/passwd is a pipe", files::passwd_is_a_pipe),
     shim("files: the component is a pipe", files::component_is_a_pipe),
@@ -48,3 +72,13 @@ pub const ALL: &[Case] = &[
     shim("files: the component is a link out of the image", files::component_is_a_link),
     shim("files: /spin.toml is a link out of the image", files::manifest_is_a_link),
 ];
+
+/// A container that does nothing, for as long as any case takes.
+fn idle() -> Container {
+    Container::of_program(BUSYBOX, &["/busybox", "sleep", "1000"])
+}
+
+/// Where a control group is.
+fn folder(cgroup: &str) -> PathBuf {
+    PathBuf::from(format!("/sys/fs/cgroup{cgroup}"))
+}

@@ -2,7 +2,7 @@
 
 use k8s_cri::v1::{
     Capability, ContainerConfig, Device, ImageSpec, Int64Value, KeyValue, LinuxContainerConfig,
-    LinuxContainerSecurityContext, Mount, NamespaceMode, NamespaceOption, SecurityProfile,
+    LinuxContainerResources, LinuxContainerSecurityContext, Mount, NamespaceMode, NamespaceOption, SecurityProfile,
 };
 
 /// Who a container runs as that is not root.
@@ -68,6 +68,18 @@ impl Container {
             readonly: true,
             ..Default::default()
         });
+        self
+    }
+
+    /// With these limits.
+    pub fn with_limits(mut self, limits: LinuxContainerResources) -> Self {
+        self.0.linux.get_or_insert_default().resources = Some(limits);
+        self
+    }
+
+    /// In the namespace of processes that the pod's containers share (`shareProcessNamespace`).
+    pub fn among_the_pods_processes(mut self) -> Self {
+        self.context().namespace_options.get_or_insert_default().pid = NamespaceMode::Pod.into();
         self
     }
 
