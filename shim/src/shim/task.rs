@@ -1,6 +1,6 @@
 //! A container from containerd's view: its state, and how it ended.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread;
 use std::time::Duration;
@@ -107,8 +107,8 @@ impl Task {
     ) -> anyhow::Result<Arc<Self>> {
         let folder = options.state.clone();
         let created = Self::try_create(options, groups.clone(), spec, deadline, events);
-        created.map_err(|error| match cleanup::remove(&groups, &folder) {
-            Ok(_) => error,
+        created.map_err(|error| match remove(&groups, &folder) {
+            Ok(()) => error,
             Err(left) => error.context(format!("the container cannot be removed: {left:#}")),
         })
     }
@@ -296,23 +296,13 @@ impl Task {
             }
             State::Stopped(_) => {}
         }
-        self.remove().map_err(|error| rpc_error::internal(&error))
+        remove(&self.groups, &self.folder).map_err(|error| rpc_error::internal(&error))
     }
 
     /// Ends a container that nobody wants, and removes it.
     pub fn discard(&self) -> anyhow::Result<()> {
         self.groups.kill(KILL_TIMEOUT)?;
-        self.remove()
-    }
-
-    fn remove(&self) -> anyhow::Result<()> {
-        let remove = |(groups, folder): (Groups, PathBuf)| to_reply(cleanup::remove(&groups, &folder).map(drop));
-        let deadline = Deadline::after(TIMEOUT);
-        let removed = deadline.run(remove, (self.groups.clone(), self.folder.clone()), None);
-        // If there can be no other process. In this one it works, too, unless there are hooks: the reaper takes their exit codes.
-        removed.or_else(|error| {
-            if deadline.is_over() { Err(error) } else { cleanup::remove(&self.groups, &self.folder).map(drop) }
-        })
+        remove(&self.groups, &self.folder)
     }
 
     /// # Errors
@@ -328,6 +318,20 @@ impl Task {
     fn lock(&self) -> MutexGuard<'_, Life> {
         self.life.lock().expect("nothing panics under this lock")
     }
+}
+
+/// Removes a container in a process of its own, since systemd and hooks may hang.
+fn remove(groups: &Groups, folder: &Path) -> anyhow::Result<()> {
+    let remove = |(groups, folder): (Groups, PathBuf)| to_reply(cleanup::remove(&groups, &folder).map(drop));
+    let deadline = Deadline::after(TIMEOUT);
+    let removed = deadline.run(remove, (groups.clone(), folder.to_owned()), None);
+    removed.or_else(|error| {
+        if deadline.is_over() {
+            return Err(error);
+        }
+        // If there can be no other process. In this one it works, too, unless there are hooks: the reaper takes their exit codes.
+        cleanup::remove(groups, folder).map(drop)
+    })
 }
 
 /// Converts `time` to the type of containerd's messages.
