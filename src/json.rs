@@ -108,9 +108,11 @@ fn escaped_len(character: char) -> usize {
     }
 }
 
-/// Control characters of ASCII and Latin-1, and the line and paragraph separators of Unicode.
+/// Control characters of ASCII and Latin-1, Unicode's line and paragraph separators, and what changes the direction of the text
+/// around it (`Bidi_Control`): with that, a line of the log would not show what it says.
 fn must_be_escaped(character: char) -> bool {
-    character.is_control() || matches!(character, '\u{2028}' | '\u{2029}')
+    character.is_control()
+        || matches!(character, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 #[cfg(test)]
@@ -137,13 +139,26 @@ mod tests {
 
     #[test]
     fn a_string_is_escaped_without_loss() {
-        let cases = ["", "plain", "é✓🦀", "\"\\/", "a\tb\r\nc", "\0\u{1b}[31m\u{7f}\u{85}\u{9b}2J", "\u{2028}\u{2029}"];
+        let cases = [
+            "",
+            "plain",
+            "é✓🦀\u{200d}\u{202f}",
+            "\"\\/",
+            "a\tb\r\nc",
+            "\0\u{1b}[31m\u{7f}\u{85}\u{9b}2J",
+            "\u{2028}\u{2029}",
+            "\u{61c}\u{200e}\u{200f}\u{202a}\u{202e}\u{2066}\u{2069}",
+        ];
         for case in cases {
             let written = string(case);
-            assert!(!written.chars().any(|c| c.is_control() || c == '\u{2028}' || c == '\u{2029}'), "{written}");
+            let is_bad = |c: char| {
+                c.is_control() || "\u{2028}\u{2029}\u{61c}\u{200e}\u{200f}\u{202a}\u{202e}\u{2066}\u{2069}".contains(c)
+            };
+            assert!(!written.chars().any(is_bad), "{written}");
             assert_eq!(serde_json::from_str::<String>(&written).unwrap(), case);
         }
         assert_eq!(string("\u{1b}\u{9b}"), r#""\u001b\u009b""#);
+        assert_eq!(string("\"\\\t\n\r"), r#""\"\\\t\n\r""#);
     }
 
     #[test]

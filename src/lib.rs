@@ -8,7 +8,8 @@
 //! 1. [`RequestHead`]: is the request well-formed? If not, a rejection.
 //! 2. `router`: which handler? If none for the method, 204 or 405.
 //! 3. `handlers`: the response, or a `problem`.
-//! 4. `middleware`: the header `version`, `content-length` and the entry of the access log, for every response.
+//! 4. `middleware`: the headers `version`, `x-content-type-options` and `content-length`, and the entry of the access log, for
+//!    every response.
 
 // Printing goes through std, which makes the component larger and slower (see `component`).
 #![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr))]
@@ -37,7 +38,7 @@ pub use middleware::access_log::{Completion, Entry};
 pub use request::RequestHead;
 pub use response::{AnnouncedLength, Body, Outcome};
 
-use middleware::{framing, version};
+use middleware::{framing, sniffing, version};
 
 /// Handles one request. The second value is the entry for the access log, to be written after the response. It is `None` if
 /// the log level excludes it.
@@ -46,6 +47,7 @@ pub fn respond(head: RequestHead, host: &dyn Host) -> (Outcome, Option<Entry>) {
     let result = rejection.map_or_else(|| router::dispatch(&request, host), Err);
     let mut outcome = result.unwrap_or_else(Outcome::from);
     version::set_header(outcome.response.headers_mut(), host);
+    sniffing::forbid(outcome.response.headers_mut());
     framing::finish_body(request.method(), &mut outcome.response);
     let entry = Entry::new(request, &outcome, host);
     (outcome, entry)

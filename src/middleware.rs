@@ -2,4 +2,5 @@
 
 pub mod access_log;
 pub mod framing;
+pub mod sniffing;
 pub mod version;

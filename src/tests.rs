@@ -24,6 +24,16 @@ fn every_response_has_the_version() {
 }
 
 #[test]
+fn no_response_is_taken_for_another_type() {
+    for path in paths().chain(["/status/204".into(), "/hello?user=%".into(), "/delay/x".into(), "no-slash".into()]) {
+        for method in ["GET", "HEAD", "POST", "OPTIONS", "G T"] {
+            let response = send(method, &path, &[("x-content-type-options", "forged")]);
+            assert_eq!(response.field("x-content-type-options"), "nosniff", "{method} {path}");
+        }
+    }
+}
+
+#[test]
 fn head_has_the_headers_of_get_and_no_body() {
     for path in paths().chain(["/status/204".into(), "/hello?user=%".into(), "/delay/x".into()]) {
         let (get, head) = (send("GET", &path, &[("x-a", "1")]), send("HEAD", &path, &[("x-a", "1")]));

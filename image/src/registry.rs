@@ -3,7 +3,8 @@
 //! Source: OCI Distribution Specification 1.1.
 
 use std::fs::File;
-use std::path::PathBuf;
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
 use std::{env, io};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -21,7 +22,10 @@ use oci_writer::image::{Blob, Built};
 /// If the reference has a digest and no tag, the Docker configuration cannot be read, or the registry refuses.
 pub fn push(image: &Built, reference: &Reference) -> Result<String> {
     ensure!(reference.digest().is_none(), "{reference}: expected NAME:TAG; the digest comes out of what is pushed");
-    let credential = credential(reference.resolve_registry())?;
+    let credential = match configuration() {
+        Some(path) => credential(&path, reference.resolve_registry())?,
+        None => RegistryAuth::Anonymous,
+    };
     // Fails only where another provider was installed before, which is just as good.
     rustls::crypto::ring::default_provider().install_default().ok();
     let executor = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -54,31 +58,33 @@ async fn put(client: &Client, reference: &Reference, manifest: &Blob) -> Result<
     Ok(())
 }
 
-/// `localhost` and loopback addresses, with or without a port.
+/// `localhost` and loopback addresses, with or without a port. A name that only begins like such an address is another machine.
 fn is_local(registry: &str) -> bool {
-    let host = registry.rsplit_once(':').map_or(registry, |(host, _)| host);
-    host == "localhost" || host.starts_with("127.") || host == "[::1]"
+    let name = registry.rsplit_once(':').map_or(registry, |(name, _)| name);
+    let address = registry.parse::<SocketAddr>().map(|address| address.ip()).or_else(|_| registry.parse::<IpAddr>());
+    name == "localhost" || registry == "[::1]" || address.is_ok_and(|address| address.is_loopback())
 }
 
 /// What the Docker configuration file has for this registry; without a file or an entry, nobody in particular.
-fn credential(registry: &str) -> Result<RegistryAuth> {
-    let Some(path) = configuration() else { return Ok(RegistryAuth::Anonymous) };
-    let file = match File::open(&path) {
+fn credential(configuration: &Path, registry: &str) -> Result<RegistryAuth> {
+    let path = configuration.display();
+    let file = match File::open(configuration) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(RegistryAuth::Anonymous),
-        Err(error) => return Err(error).with_context(|| format!("cannot read {}", path.display())),
+        Err(error) => return Err(error).with_context(|| format!("cannot read {path}")),
     };
-    // The name under which `docker login` without an argument keeps its password.
-    let server = if registry.ends_with("docker.io") { "https://index.docker.io/v1/" } else { registry };
+    // The name under which `docker login` without an argument keeps its password. The names of Docker Hub itself, and no other
+    // that ends like them.
+    let is_hub = ["docker.io", "index.docker.io", "registry-1.docker.io"].contains(&registry);
+    let server = if is_hub { "https://index.docker.io/v1/" } else { registry };
     match get_credential_from_reader(file, server) {
         Ok(DockerCredential::UsernamePassword(user, password)) => Ok(RegistryAuth::Basic(user, password)),
         Ok(DockerCredential::IdentityToken(_)) => bail!(
-            "{}: has an identity token for {registry}, which this command cannot use; \
-             type `docker login {registry}` with a user name and an access token",
-            path.display()
+            "{path}: has an identity token for {registry}, which this command cannot use; \
+             type `docker login {registry}` with a user name and an access token"
         ),
         Err(CredentialRetrievalError::NoCredentialConfigured) => Ok(RegistryAuth::Anonymous),
-        Err(error) => Err(error).with_context(|| format!("{}: no credential for {registry}", path.display())),
+        Err(error) => Err(error).with_context(|| format!("{path}: no credential for {registry}")),
     }
 }
 
@@ -99,15 +105,43 @@ fn refused(reference: &Reference, credential: &RegistryAuth) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::is_local;
+    use std::fs;
+
+    use super::*;
 
     #[test]
     fn only_this_machine_is_spoken_to_in_plain_http() {
-        for local in ["localhost", "localhost:5000", "127.0.0.1:5000", "[::1]:5000"] {
+        let local = "localhost localhost:5000 127.0.0.1 127.0.0.1:5000 127.1.2.3 [::1] [::1]:5000";
+        for local in local.split(' ') {
             assert!(is_local(local), "{local}");
         }
-        for remote in ["example.com", "localhost.example.com:5000", "10.0.0.1:5000", "docker.io"] {
+        let remote = "example.com localhost.example.com:5000 10.0.0.1:5000 docker.io 127.example.com \
+            127.0.0.1.example.com:5000 127.1 [::2]:5000 localhost.:5000";
+        for remote in remote.split(' ') {
             assert!(!is_local(remote), "{remote}");
+        }
+    }
+
+    #[test]
+    fn a_registry_gets_its_own_credential_and_no_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("config.json");
+        assert_eq!(credential(&path, "docker.io").unwrap(), RegistryAuth::Anonymous);
+        // `hub:1` and `own:2`.
+        let auths = r#"{"auths": {"https://index.docker.io/v1/": {"auth": "aHViOjE="}, "a.example.com": {"auth": "b3duOjI="}}}"#;
+        fs::write(&path, auths).unwrap();
+        let of = |registry| match credential(&path, registry).unwrap() {
+            RegistryAuth::Basic(user, _) => user,
+            other => format!("{other:?}"),
+        };
+        for hub in ["docker.io", "index.docker.io", "registry-1.docker.io"] {
+            assert_eq!(of(hub), "hub");
+        }
+        assert_eq!(of("a.example.com"), "own");
+        for other in
+            ["evildocker.io", "evil.docker.io", "docker.io.example.com", "b.a.example.com", "a.example.com:5000"]
+        {
+            assert_eq!(of(other), "Anonymous", "{other}");
         }
     }
 }

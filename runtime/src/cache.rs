@@ -3,38 +3,67 @@
 //! The cache is a folder with mode 0700. Each component has one file in it, with mode 0600: the SHA-256 of the code, then the code.
 //! The file's name is the component's SHA-256 and a hash of the engine's version and settings, so that no other engine loads it.
 //! An entry that is foreign, writable by others, a link, truncated or altered is removed and made again.
+//!
+//! All entries together have a limit. The time of an entry's last access is that of its last use, whatever the file system keeps by
+//! itself, and those that were not used for the longest time are removed first. Several processes may use one cache: an entry that is
+//! open stays usable when its name is gone.
 
 mod entry;
+mod sealed;
 
-use std::fs::{self, DirBuilder, File};
+use std::fs::{self, DirBuilder, File, FileTimes};
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::io::{self, Read, Seek, Write};
+use std::io::{self, Seek, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
-use anyhow::{Context, Result, anyhow, ensure};
+use anyhow::{Context, Result, ensure};
 use rustix::fs::OFlags;
 use rustix::process::geteuid;
 use sha2::{Digest, Sha256};
-use wasmtime::component::Component;
 
 use crate::engine::{self, Engine};
+use crate::log;
 pub use entry::Entry;
+use sealed::{DIGEST, read_whole};
 
-/// The length of the digest at the start of each entry, bytes.
-const DIGEST: usize = 32;
+/// The extension of a whole entry. Another file is one that is being written, or that a killed process left.
+const EXTENSION: &str = "cwasm";
+
+/// The age at which an unfinished file counts as left by a killed process: a compiler on a node has a minute.
+const ABANDONED: Duration = Duration::from_mins(10);
+
+/// The limit of the user's cache, bytes: with `cargo xtask up --watch` each change makes an entry of some 300 KB.
+const USER_LIMIT: u64 = 256 << 20;
 
 /// A folder of compiled components.
 #[derive(Debug, Clone)]
 pub struct Cache {
     folder: PathBuf,
+    limit: u64,
+}
+
+/// Which code an entry has: its name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Key(String);
+
+impl Key {
+    /// The name of the entry of `wasm`: its SHA-256, and a hash of the engine's version and of all settings that change the code.
+    #[must_use]
+    pub fn new(engine: &Engine, wasm: &[u8]) -> Self {
+        let mut settings = DefaultHasher::new();
+        engine.precompile_compatibility_hash().hash(&mut settings);
+        let digest = Sha256::digest(wasm).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        Self(format!("{digest}-{:016x}", settings.finish()))
+    }
 }
 
 impl Cache {
-    /// The cache in `folder`, which is made with the first entry.
+    /// The cache in `folder`, which is made with the first entry. Its entries have at most `limit` bytes together.
     #[must_use]
-    pub fn in_dir(folder: PathBuf) -> Self {
-        Self { folder }
+    pub fn in_dir(folder: PathBuf, limit: u64) -> Self {
+        Self { folder, limit }
     }
 
     /// The user's cache: `$XDG_CACHE_HOME/httpserver/compiled`, or else `$HOME/.cache/httpserver/compiled`; none without either.
@@ -42,44 +71,90 @@ impl Cache {
     pub fn for_user() -> Option<Self> {
         let absolute = |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
         let base = absolute("XDG_CACHE_HOME").or_else(|| Some(absolute("HOME")?.join(".cache")))?;
-        Some(Self { folder: base.join("httpserver/compiled") })
+        Some(Self::in_dir(base.join("httpserver/compiled"), USER_LIMIT))
     }
 
-    /// Opens the entry of the component `wasm` for `engine`. If there is no good one, compiles `wasm`, and removes all entries but the
-    /// newest `keep`.
+    /// Opens the entry of the component `wasm` for `engine`. If there is no good one, compiles `wasm`.
     ///
     /// # Errors
     /// `wasm` is not a component, or the folder cannot be used.
-    pub fn entry(&self, engine: &Engine, wasm: &[u8], keep: usize) -> Result<Entry> {
-        let name = key(engine, wasm);
-        let path = self.folder.join(format!("{name}.cwasm"));
-        if let Err(error) = self.check(&path) {
-            eprintln!("httpserver: compiling again, not using `{}`: {error:#}", path.display());
-            remove(&path)?;
+    pub fn entry(&self, engine: &Engine, wasm: &[u8]) -> Result<Entry> {
+        let key = Key::new(engine, wasm);
+        match self.find(&key)? {
+            Some(entry) => Ok(entry),
+            None => self.store(key, |file| Ok(file.write_all(&engine::precompile(engine, wasm)?)?)),
         }
-        if !path.exists() {
-            self.make_folder()?;
-            self.store(&path, &engine::compile(engine, wasm)?)?;
-            self.prune(keep)?;
-        }
-        Ok(Entry::new(name, self.open_trusted(&path)?.context("it is gone")?))
     }
 
-    fn prune(&self, keep: usize) -> Result<()> {
-        let entries = fs::read_dir(&self.folder)?.filter_map(|entry| {
-            let path = entry.ok()?.path();
-            // Another process may have removed it meanwhile.
-            Some((fs::symlink_metadata(&path).ok()?.modified().ok()?, path))
-        });
-        let mut entries = entries.collect::<Vec<_>>();
-        entries.sort();
-        entries.iter().rev().skip(keep).try_for_each(|(_, path)| remove(path))
-    }
-
+    /// Opens the entry `key`; none if there is no good one. A bad one is removed.
+    ///
     /// # Errors
-    /// There is an entry at `path`, and it must not be trusted.
-    fn check(&self, path: &Path) -> Result<()> {
-        self.open_trusted(path)?.map_or(Ok(()), |file| read_whole(&file).map(drop))
+    /// A bad entry cannot be removed.
+    pub fn find(&self, key: &Key) -> Result<Option<Entry>> {
+        let path = self.path(key);
+        match self.open_trusted(&path).and_then(|file| file.map(whole).transpose()) {
+            Ok(None) => Ok(None),
+            Ok(Some(file)) => {
+                // The order in which entries are removed is not worth a failure.
+                let _ = file.set_times(FileTimes::new().set_accessed(SystemTime::now()));
+                Ok(Some(Entry::new(key.clone(), file)))
+            }
+            Err(error) => {
+                log::line(format_args!("compiling again, not using `{}`: {error:#}", path.display()));
+                remove(&path).map(|()| None)
+            }
+        }
+    }
+
+    /// Makes the entry `key` of the code that `write` writes, and removes entries above the limit. A reader sees the whole entry or
+    /// none, because the file has a temporary name first.
+    ///
+    /// # Errors
+    /// `write` fails, or the folder cannot be used.
+    pub fn store(&self, key: Key, write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<Entry> {
+        self.make_folder()?;
+        let mut unfinished = tempfile::NamedTempFile::new_in(&self.folder)?;
+        unfinished.write_all(&[0; DIGEST])?;
+        let mut code = Digested { file: unfinished.as_file(), digest: Sha256::new() };
+        write(&mut code)?;
+        let digest = code.digest.finalize();
+        unfinished.rewind()?;
+        unfinished.write_all(&digest)?;
+        // Before it has its name: from then on another process may remove it. For reading only, since it may be for a container.
+        let entry = File::open(unfinished.path())?;
+        unfinished.persist(self.path(&key))?;
+        self.prune()?;
+        Ok(Entry::new(key, entry))
+    }
+
+    fn path(&self, Key(name): &Key) -> PathBuf {
+        self.folder.join(format!("{name}.{EXTENSION}"))
+    }
+
+    /// Removes what was not used for the longest time until the rest is within the limit, and what killed processes left.
+    fn prune(&self) -> Result<()> {
+        let now = SystemTime::now();
+        let files = fs::read_dir(&self.folder)?.filter_map(|file| {
+            let path = file.ok()?.path();
+            // Another process may have removed it meanwhile.
+            let metadata = fs::symlink_metadata(&path).ok()?;
+            Some((metadata.accessed().ok()?, metadata.len(), path))
+        });
+        let (mut entries, unfinished): (Vec<_>, Vec<_>) =
+            files.partition(|(.., path)| path.extension().is_some_and(|extension| extension == EXTENSION));
+        let abandoned = |used: SystemTime| now.duration_since(used).is_ok_and(|age| age > ABANDONED);
+        for (.., path) in unfinished.iter().filter(|(used, ..)| abandoned(*used)) {
+            remove(path)?;
+        }
+        entries.sort();
+        let mut bytes = 0;
+        for (_, length, path) in entries.iter().rev() {
+            bytes += length;
+            if bytes > self.limit {
+                remove(path)?;
+            }
+        }
+        Ok(())
     }
 
     /// Opens the file at `path`; none if there is no file.
@@ -109,38 +184,30 @@ impl Cache {
             _ => ensure_ours(&fs::symlink_metadata(&self.folder)?).context("its folder"),
         }
     }
+}
 
-    /// Writes a whole entry under a temporary name, then renames it: a reader sees all of it or nothing.
-    fn store(&self, path: &Path, component: &Component) -> Result<()> {
-        let code = component.serialize().map_err(|error| anyhow!("{error:#}"))?;
-        let mut file = tempfile::NamedTempFile::new_in(&self.folder)?;
-        file.write_all(&Sha256::digest(&code))?;
-        file.write_all(&code)?;
-        file.persist(path)?;
-        Ok(())
+/// Writes the code of an entry, and computes its digest.
+struct Digested<'a> {
+    file: &'a File,
+    digest: Sha256,
+}
+
+impl Write for Digested<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.file.write(bytes)?;
+        self.digest.update(&bytes[..written]);
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
     }
 }
 
-/// The code in the file of an entry.
-///
 /// # Errors
-/// The code is not whole.
-fn read_whole(mut file: &File) -> Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    file.rewind()?;
-    file.read_to_end(&mut bytes)?;
-    ensure!(bytes.len() > DIGEST, "it is truncated");
-    let code = bytes.split_off(DIGEST);
-    ensure!(Sha256::digest(&code).as_slice() == bytes, "its digest is wrong");
-    Ok(code)
-}
-
-/// The name of the entry of `wasm`: its SHA-256, and a hash of the engine's version and of all settings that change the code.
-fn key(engine: &Engine, wasm: &[u8]) -> String {
-    let mut settings = DefaultHasher::new();
-    engine.precompile_compatibility_hash().hash(&mut settings);
-    let digest = Sha256::digest(wasm).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-    format!("{digest}-{:016x}", settings.finish())
+/// The code in `file` is not whole.
+fn whole(file: File) -> Result<File> {
+    read_whole(&file).map(|_| file)
 }
 
 /// # Errors
@@ -160,28 +227,4 @@ fn remove(entry: &Path) -> Result<()> {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::ffi::OsString;
-
-    use super::*;
-    use crate::options::Limits;
-
-    /// A component without content, and a custom section that makes it another one for each `number`.
-    fn component(number: u8) -> Vec<u8> {
-        [b"\0asm\x0d\0\x01\0".as_slice(), &[0, 3, 1, b'n', number]].concat()
-    }
-
-    #[test]
-    fn only_the_newest_entries_stay() {
-        let folder = tempfile::tempdir().unwrap();
-        let cache = Cache::in_dir(folder.path().join("compiled"));
-        let engine = engine::new(&Limits { instances: 1.try_into().unwrap(), ..Limits::DEFAULT }).unwrap();
-        let names: Vec<_> =
-            (0..4).map(|number| cache.entry(&engine, &component(number), 2).unwrap().into_parts().0).collect();
-        let mut left: Vec<_> = fs::read_dir(&cache.folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-        left.sort();
-        let mut newest = [&names[2], &names[3]].map(|name| OsString::from(format!("{name}.cwasm")));
-        newest.sort();
-        assert_eq!(left, newest);
-    }
-}
+mod tests;

@@ -5,6 +5,8 @@
 
 pub(crate) mod body;
 mod load;
+mod memory;
+mod output;
 mod state;
 
 use std::future::poll_fn;
@@ -16,7 +18,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 use wasmtime::{Store, UpdateDeadline};
 use wasmtime_wasi_http::WasiHttpView;
@@ -24,11 +27,14 @@ use wasmtime_wasi_http::p2::bindings::ProxyPre;
 use wasmtime_wasi_http::p2::bindings::http::types::{ErrorCode, Scheme};
 use wasmtime_wasi_http::p2::body::HyperOutgoingBody;
 
+use crate::budget::{Budget, INSTANCE_WAIT, WITHOUT_BODY};
 use crate::manifest::Manifest;
 use crate::options::Options;
+use crate::patience::Pressure;
 use crate::variables::Variables;
 use body::GuestBody;
 pub use load::load;
+use memory::Memory;
 pub(crate) use state::State;
 
 /// Epochs that a guest computes before other connections get their turn. The first epoch may be a short one.
@@ -41,8 +47,11 @@ pub struct Guest {
     pub(crate) version: String,
     instance: ProxyPre<State>,
     variables: Arc<Variables>,
-    permits: Arc<Semaphore>,
-    memory: usize,
+    instances: Share,
+    /// Of these, how many requests with a body may have.
+    with_body: Share,
+    pub(crate) pressure: &'static Pressure,
+    pub(crate) budget: Budget,
     timeout: Duration,
 }
 
@@ -65,13 +74,16 @@ type GuestResult = Result<Response<HyperOutgoingBody>, ErrorCode>;
 
 impl Guest {
     fn new(instance: ProxyPre<State>, manifest: &Manifest, variables: Variables, options: &Options) -> Self {
+        let instances = options.budget.instances as usize;
         Self {
             name: manifest.name.clone(),
             version: manifest.version.clone(),
             instance,
             variables: Arc::new(variables),
-            permits: Arc::new(Semaphore::new(options.limits.instances.get() as usize)),
-            memory: options.limits.memory.get(),
+            instances: Share::new(instances),
+            with_body: Share::new(instances - instances / WITHOUT_BODY),
+            pressure: Pressure::new(),
+            budget: options.budget.clone(),
             timeout: options.timeouts.request,
         }
     }
@@ -88,18 +100,20 @@ impl Guest {
         B: Body<Data = Bytes> + Send + 'static,
         B::Error: Into<wasmtime_wasi_http::Error>,
     {
-        let permit = self.permits.clone().try_acquire_owned().map_err(|_| Error::Busy)?;
+        let with_body =
+            if request.body().is_end_stream() { None } else { Some(self.with_body.get(self.pressure).await?) };
+        let permits = (with_body, self.instances.get(self.pressure).await?);
         let (sender, receiver) = oneshot::channel();
-        let timeout = self.timeout;
+        let limit = self.timeout;
         let run: Run = Box::pin(async move {
-            let _permit = permit;
+            let _permits = permits;
             self.run(request, scheme, sender).await
         });
-        match tokio::time::timeout(timeout, run_until_response(run, receiver)).await {
-            Err(_) => Err(Error::Timeout(timeout)),
+        match timeout(limit, run_until_response(run, receiver)).await {
+            Err(_) => Err(Error::Timeout(limit)),
             Ok(Err(reason)) => Err(Error::Trap(reason)),
             Ok(Ok((Err(code), _))) => Err(Error::Trap(format!("it responded with the error {code:?}"))),
-            Ok(Ok((Ok(response), run))) => Ok(response.map(|body| GuestBody::new(body, run, timeout, tasks.clone()))),
+            Ok(Ok((Ok(response), run))) => Ok(response.map(|body| GuestBody::new(body, run, limit, tasks.clone()))),
         }
     }
 
@@ -113,7 +127,8 @@ impl Guest {
         B: Body<Data = Bytes> + Send + 'static,
         B::Error: Into<wasmtime_wasi_http::Error>,
     {
-        let mut store = Store::new(self.instance.engine(), State::new(self.variables.clone(), self.memory));
+        let mut store =
+            Store::new(self.instance.engine(), State::new(self.variables.clone(), Memory::new(&self.budget)));
         store.limiter(State::memory_limit);
         store.set_epoch_deadline(EPOCHS_PER_YIELD);
         // Tokio's own yield lets the thread look at its sockets and timers first; a plain wake-up would starve them.
@@ -128,6 +143,30 @@ impl Guest {
         };
         let result: wasmtime::Result<()> = called.await;
         result.map_err(|error| store.data().explain(&error))
+    }
+}
+
+/// A number of instances that may be at work at one time.
+struct Share {
+    free: Arc<Semaphore>,
+    /// Requests that may wait, as many as there are instances: each keeps its head in memory.
+    queue: Semaphore,
+}
+
+impl Share {
+    fn new(instances: usize) -> Self {
+        Self { free: Arc::new(Semaphore::new(instances)), queue: Semaphore::new(instances) }
+    }
+
+    /// One of the instances. If there is none, it waits a moment; meanwhile slow clients have to go.
+    async fn get(&self, pressure: &Pressure) -> Result<OwnedSemaphorePermit, Error> {
+        if let Ok(permit) = self.free.clone().try_acquire_owned() {
+            return Ok(permit);
+        }
+        let _queued = self.queue.try_acquire().map_err(|_| Error::Busy)?;
+        let _waiting = pressure.wait();
+        let permit = timeout(INSTANCE_WAIT, self.free.clone().acquire_owned()).await;
+        permit.ok().and_then(Result::ok).ok_or(Error::Busy)
     }
 }
 

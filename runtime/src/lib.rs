@@ -6,20 +6,27 @@
 //! 3. [`guest`] loads the component, and calls a fresh instance for each request.
 //! 4. [`server`] listens, with one thread per core; `connection` speaks HTTP; `request` changes a request as Spin does; `service`
 //!    makes the response.
-//! 5. [`shutdown`] drains the server at a signal.
+//! 5. [`budget`] says how much of all this there may be at one time; `patience` how long a client may take.
+//! 6. [`shutdown`] drains the server at a signal. [`log`] writes what the process prints.
+//!
+//! [`confinement`] is what the process gives up once it serves, with a [`syscall_filter`].
 
+pub mod budget;
 pub mod cache;
+pub mod confinement;
 mod connection;
 pub mod engine;
 pub mod guest;
 mod local_response;
-mod log;
+pub mod log;
 pub mod manifest;
 pub mod options;
+mod patience;
 mod request;
 pub mod server;
 mod service;
 pub mod shutdown;
 mod spin;
+pub mod syscall_filter;
 mod tls;
 pub mod variables;

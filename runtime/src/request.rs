@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::str::FromStr;
 
-use http::header::{CONNECTION, HOST};
+use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HOST};
 use http::request::Parts;
 use http::uri::Authority;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Version};
@@ -50,12 +50,20 @@ fn authority(request: &Parts) -> Result<String, Rejection> {
     if hosts.next().is_some() {
         return Err(malformed("more than one Host: expected exactly one (RFC 9112 §3.2)"));
     }
-    let host = host.map(|host| host.to_str().ok().filter(|text| is_host(text)).ok_or_else(|| invalid_host(host)));
+    let host = host.map(|host| {
+        host.to_str()
+            .ok()
+            .filter(|text| is_host(text))
+            .ok_or_else(|| invalid_host(&String::from_utf8_lossy(host.as_bytes())))
+    });
     let host = host.transpose()?;
     match (request.uri.authority(), host) {
         (None, None) => Err(malformed("no Host: expected exactly one (RFC 9112 §3.2)")),
         (None, Some(host)) => Ok(host.to_owned()),
-        (Some(target), None) if request.version == Version::HTTP_2 => Ok(target.to_string()),
+        (Some(target), None) if request.version == Version::HTTP_2 && is_host(target.as_str()) => {
+            Ok(target.to_string())
+        }
+        (Some(target), None) if request.version == Version::HTTP_2 => Err(invalid_host(target.as_str())),
         (Some(_), None) => Err(malformed("no Host: expected exactly one (RFC 9112 §3.2)")),
         (Some(target), Some(host)) if target.as_str().eq_ignore_ascii_case(host) => Ok(host.to_owned()),
         (Some(target), Some(host)) => Err(Rejection::Malformed(format!(
@@ -68,8 +76,7 @@ fn malformed(detail: &str) -> Rejection {
     Rejection::Malformed(detail.to_owned())
 }
 
-fn invalid_host(host: &HeaderValue) -> Rejection {
-    let host = String::from_utf8_lossy(host.as_bytes());
+fn invalid_host(host: &str) -> Rejection {
     Rejection::Malformed(format!(
         "invalid Host \"{host}\": expected a hostname or an IP address, such as example.com:8080"
     ))
@@ -84,12 +91,18 @@ fn is_host(host: &str) -> bool {
     !host.contains('@') && !authority.host().is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
 }
 
+/// Fields that are for the end of the way, whatever `connection` says: a request without them would be another one (RFC 9110 §7.6.1).
+const END_TO_END: [HeaderName; 3] = [HOST, CONTENT_LENGTH, CONTENT_TYPE];
+
 /// Removes the fields that `connection` names: they are for this hop (RFC 9110 §7.6.1). wasmtime removes `connection` itself.
 fn remove_connection_fields(headers: &mut HeaderMap) {
     let values: Vec<_> = headers.get_all(CONNECTION).iter().cloned().collect();
     for value in &values {
         for name in value.to_str().unwrap_or_default().split(',') {
-            headers.remove(name.trim());
+            let name = name.trim();
+            if !END_TO_END.iter().any(|kept| name.eq_ignore_ascii_case(kept.as_str())) {
+                headers.remove(name);
+            }
         }
     }
 }
@@ -100,6 +113,8 @@ fn append_spin_fields(request: &mut Parts, scheme: &str, authority: &str, peer: 
     // `OPTIONS *` has no path; Spin gives it one.
     let slash = if path.starts_with('/') { "" } else { "/" };
     let target = request.uri.path_and_query().map_or(path, |target| target.as_str());
+    // A socket for both families has `::ffff:1.2.3.4` for a client of IPv4.
+    let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
     let fields = [
         (PATH_INFO, value(format!("{slash}{path}"))?),
         (FULL_URL, value(format!("{scheme}://{authority}{slash}{target}"))?),
@@ -144,6 +159,13 @@ mod tests {
     }
 
     #[test]
+    fn a_client_of_ipv4_has_an_address_of_ipv4() {
+        let (mut parts, ()) = Request::get("/").header("host", "a").body(()).unwrap().into_parts();
+        prepare(&mut parts, false, "[::ffff:1.2.3.4]:5".parse().unwrap()).unwrap();
+        assert_eq!(parts.headers["spin-client-addr"], "1.2.3.4:5");
+    }
+
+    #[test]
     fn the_asterisk_form_gets_a_path() {
         let parts = prepared(Request::options("*").header("host", "a")).unwrap();
         assert_eq!(parts.headers["spin-path-info"], "/*");
@@ -152,10 +174,11 @@ mod tests {
     #[test]
     fn fields_named_by_connection_are_removed() {
         let parts = prepared(
-            Request::get("/").header("host", "a").header("connection", "close, X-Secret").header("x-secret", "1"),
+            Request::get("/").header("host", "a").header("connection", "close, X-Secret, Host").header("x-secret", "1"),
         )
         .unwrap();
         assert!(!parts.headers.contains_key("x-secret"));
+        assert_eq!(parts.headers["host"], "a", "without it there is no authority");
     }
 
     #[test]
@@ -170,6 +193,8 @@ mod tests {
             Request::get("http://b/").header("host", "a"),
             Request::get("http://b/"),
             Request::connect("a:80").header("host", "a:80"),
+            Request::get("http://user@a/").version(Version::HTTP_2),
+            Request::get("http://a:b/").version(Version::HTTP_2),
         ] {
             assert!(matches!(prepared(request), Err(Rejection::Malformed(_))));
         }

@@ -3,16 +3,19 @@
 mod listener;
 
 use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc::Sender;
 use std::thread;
 use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow, bail};
-use tokio::task::{JoinHandle, spawn_blocking};
+use anyhow::{Context, Result, anyhow};
 use tokio_util::sync::CancellationToken;
 
+use crate::budget::files;
 use crate::connection::Connections;
 use crate::guest::Guest;
 use crate::options::Options;
+use crate::shutdown::Event;
 use crate::tls;
 use listener::Listener;
 
@@ -27,8 +30,10 @@ pub struct Server {
 
 /// A server that serves.
 pub(crate) struct Running {
-    /// Gives the number of connections that did not end in time.
-    ended: JoinHandle<Result<usize>>,
+    /// The threads that have not ended.
+    threads: usize,
+    /// The connections that did not end in time.
+    cut: usize,
     draining: CancellationToken,
     pub(crate) drain_timeout: Duration,
 }
@@ -40,9 +45,12 @@ impl Server {
     /// The TLS files or the address cannot be used.
     pub fn bind(options: &Options, guest: Guest) -> Result<Self> {
         let tls = options.tls.as_ref().map(tls::acceptor).transpose()?;
-        let (address, listeners) = listener::open(&options.listen, options.threads.get())?;
+        let threads = options.threads.get();
+        let (address, listeners) = listener::open(&options.listen, threads, options.timeouts.read)?;
         let draining = CancellationToken::new();
-        let connections = Connections::new(guest, tls, options.timeouts.read, draining.clone());
+        // The kernel distributes them evenly.
+        let most = (files::room(options.budget.connections) as usize / threads).max(1);
+        let connections = Connections::new(guest, tls, options, most, draining.clone());
         Ok(Self { address, listeners, connections, draining, drain_timeout: options.timeouts.drain })
     }
 
@@ -52,25 +60,18 @@ impl Server {
         self.address
     }
 
-    /// Starts serving. Called within a tokio runtime.
+    /// Starts serving. Each thread reports its end to `events`.
     ///
     /// # Errors
     /// A thread cannot be started.
-    pub(crate) fn start(self) -> Result<Running> {
+    pub(crate) fn start(self, events: &Sender<Event>) -> Result<Running> {
         let Self { listeners, connections, draining, drain_timeout, .. } = self;
-        let threads = listeners.into_iter().map(|listener| {
+        let threads = listeners.len();
+        for listener in listeners {
             let connections = connections.for_thread();
-            let thread = thread::Builder::new().name("httpserver".to_owned());
-            thread.spawn(move || serve(listener, connections, drain_timeout)).context("cannot start a thread")
-        });
-        let threads = threads.collect::<Result<Vec<_>>>()?;
-        let ended = spawn_blocking(|| {
-            let cut = threads
-                .into_iter()
-                .map(|thread| thread.join().map_err(|_| anyhow!("a serving thread panicked")).flatten());
-            cut.sum()
-        });
-        Ok(Running { ended, draining, drain_timeout })
+            start_thread(events.clone(), move || serve(listener, connections, drain_timeout))?;
+        }
+        Ok(Running { threads, cut: 0, draining, drain_timeout })
     }
 }
 
@@ -80,16 +81,29 @@ impl Running {
         self.draining.cancel();
     }
 
-    /// Waits until the server has ended: at the end of the drain, or when a thread fails.
-    ///
-    /// # Errors
-    /// A thread failed, or connections did not end within the time of the drain and were cut.
-    pub(crate) async fn join(&mut self) -> Result<()> {
-        match (&mut self.ended).await?? {
-            0 => Ok(()),
-            cut => bail!("{cut} connections did not end within {:?} and were cut", self.drain_timeout),
+    /// A thread has ended. Returns how the server has ended: with its last thread, or with the first one that failed.
+    pub(crate) fn ended(&mut self, thread: Result<usize>) -> Option<Result<()>> {
+        self.threads -= 1;
+        match thread {
+            Err(error) => return Some(Err(error)),
+            Ok(cut) => self.cut += cut,
         }
+        (self.threads == 0).then(|| match self.cut {
+            0 => Ok(()),
+            cut => Err(anyhow!("{cut} connections did not end within {:?} and were cut", self.drain_timeout)),
+        })
     }
+}
+
+/// Starts a serving thread, which reports its end: also a panic, which must not leave a server with a part of its threads.
+fn start_thread(events: Sender<Event>, work: impl FnOnce() -> Result<usize> + Send + 'static) -> Result<()> {
+    let thread = thread::Builder::new().name("httpserver".to_owned());
+    let report = move || {
+        let ended = catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| Err(anyhow!("a serving thread panicked")));
+        // Nobody listens if another thread failed first.
+        let _ = events.send(Event::ThreadEnded(ended));
+    };
+    thread.spawn(report).map(drop).context("cannot start a thread")
 }
 
 /// The work of one thread. Returns the number of connections that were cut.
@@ -97,8 +111,49 @@ fn serve(listener: Listener, connections: Connections, drain_timeout: Duration) 
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start an executor")?;
     runtime.block_on(async {
-        let accepted = listener.accept(connections.draining(), |stream, peer| connections.spawn(stream, peer));
+        let serve = |stream, peer, seat| connections.spawn(stream, peer, seat);
+        let accepted = listener.accept(&connections.seats, serve);
         accepted.await.context("cannot watch the listener")?;
         Ok(connections.finish(drain_timeout).await)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    /// How a server with these threads ends.
+    fn end<const N: usize>(threads: [Box<dyn FnOnce() -> Result<usize> + Send>; N]) -> Result<()> {
+        let (sender, events) = mpsc::channel();
+        let mut running =
+            Running { threads: N, cut: 0, draining: CancellationToken::new(), drain_timeout: Duration::from_secs(1) };
+        threads.into_iter().for_each(|work| start_thread(sender.clone(), work).unwrap());
+        loop {
+            match events.recv_timeout(Duration::from_secs(20)).expect("the server ends") {
+                Event::ThreadEnded(ended) => {
+                    if let Some(end) = running.ended(ended) {
+                        return end;
+                    }
+                }
+                Event::Signal(_) => panic!("nobody sends one"),
+            }
+        }
+    }
+
+    #[test]
+    fn the_first_thread_that_fails_ends_the_server_whichever_it_is() {
+        let (_held, never) = mpsc::channel::<()>();
+        let serves = move || Ok(never.recv().map_or(0, |()| 0));
+        let error = end([Box::new(serves), Box::new(|| panic!("a defect"))]).unwrap_err();
+        assert_eq!(error.to_string(), "a serving thread panicked");
+    }
+
+    #[test]
+    fn a_server_has_ended_with_its_last_thread() {
+        end([Box::new(|| Ok(0)), Box::new(|| Ok(0))]).unwrap();
+        let error = end([Box::new(|| Ok(2)), Box::new(|| Ok(1))]).unwrap_err();
+        assert_eq!(error.to_string(), "3 connections did not end within 1s and were cut");
+    }
 }

@@ -5,8 +5,7 @@ mod timed;
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode, Uri};
@@ -19,6 +18,8 @@ use crate::guest::body::GuestBody;
 use crate::guest::{self, Guest};
 use crate::local_response::{self, LocalResponse};
 use crate::log;
+use crate::options::Options;
+use crate::patience::{Patience, Terms};
 use crate::request::{self, Rejection};
 use timed::TimedBody;
 
@@ -29,15 +30,18 @@ type ResponseBody = Either<Full<Bytes>, GuestBody>;
 #[derive(Clone)]
 pub(crate) struct Service {
     guest: Arc<Guest>,
-    /// How long a client may take for its next request, the rest of a head, or the next piece of a body.
-    pub(crate) read_timeout: Duration,
+    /// How long a client may take.
+    pub(crate) terms: Terms,
+    /// The longest head of a request, bytes.
+    pub(crate) max_head: usize,
     /// The thread's connections, and guests that run on after the body of their response: a drain waits for them.
     pub(crate) tasks: TaskTracker,
 }
 
 impl Service {
-    pub(crate) fn new(guest: Guest, read_timeout: Duration) -> Self {
-        Self { guest: Arc::new(guest), read_timeout, tasks: TaskTracker::new() }
+    pub(crate) fn new(guest: Guest, options: &Options) -> Self {
+        let terms = Terms { limit: options.timeouts.read, rate: options.limits.rate, pressure: guest.pressure };
+        Self { guest: Arc::new(guest), terms, max_head: options.limits.head, tasks: TaskTracker::new() }
     }
 
     /// The same with tasks of its own.
@@ -45,12 +49,13 @@ impl Service {
         Self { tasks: TaskTracker::new(), ..self.clone() }
     }
 
-    /// The response to `request`, which `peer` sent; over TLS if `https`.
+    /// The response to `request`, which `peer` sent; over TLS if `https`. `behind` counts while its body is behind.
     pub(crate) async fn respond(
         self,
         request: Request<Incoming>,
         https: bool,
         peer: SocketAddr,
+        behind: Arc<AtomicU32>,
     ) -> Result<Response<ResponseBody>, Infallible> {
         let (mut parts, body) = request.into_parts();
         // As the client sent them, for the log.
@@ -62,12 +67,14 @@ impl Service {
             return Ok(response.map(Either::Left));
         }
         let too_slow = Arc::new(AtomicBool::new(false));
-        let body = TimedBody::new(body, self.read_timeout, too_slow.clone());
+        let body = TimedBody::new(body, Patience::new(&self.terms, behind), too_slow.clone());
         let scheme = if https { Scheme::Https } else { Scheme::Http };
         let outcome = self.guest.respond(Request::from_parts(parts, body), scheme, &self.tasks).await;
         // The client caused it, whatever the guest did with a body that broke off.
         if too_slow.load(Ordering::Relaxed) {
-            let detail = format!("the request's body stopped for {:?}", self.read_timeout);
+            let Terms { limit, rate, .. } = self.terms;
+            let detail =
+                format!("the request's body came too slowly: expected {rate} bytes/s, and no pause of {limit:?}");
             return Ok(local_response::problem(StatusCode::REQUEST_TIMEOUT, &detail).map(Either::Left));
         }
         Ok(match outcome {

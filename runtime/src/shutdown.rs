@@ -1,58 +1,137 @@
-//! Serves until a signal: the first SIGTERM or SIGINT drains the server, the second ends the process.
+//! The end of the process. The first SIGTERM or SIGINT drains the server, or ends a process that does not serve yet; the second one
+//! ends the process.
+//!
+//! The signals are blocked in all threads, and a thread of its own takes them. So each one counts, whatever the other threads do: also
+//! in a container, where the process is the first one of its namespace, for which the kernel drops every signal that is neither
+//! blocked nor handled.
 
 use std::process;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::thread;
+use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use anyhow::{Context, Result, anyhow};
+use nix::sys::signal::{SigSet, Signal};
 
 use crate::log;
-use crate::server::Server;
+use crate::server::{Running, Server};
 
-/// Serves until a signal, then drains. `started` is called once the server serves.
-///
-/// # Errors
-/// A thread cannot be started or failed, or connections did not end within the server's drain timeout and were cut.
-pub fn run_until_signal(server: Server, started: impl FnOnce()) -> Result<()> {
-    let executor =
-        tokio::runtime::Builder::new_current_thread().enable_io().build().context("cannot wait for signals")?;
-    executor.block_on(async {
-        // Before `started` tells anybody that there is a server to drain.
-        let mut signals = Signals::new().context("cannot wait for signals")?;
-        let mut running = server.start()?;
-        started();
-        tokio::select! {
-            // A thread ends before the signal only if it failed.
-            ended = running.join() => return ended,
-            (name, _) = signals.next() => log::line(format_args!(
-                "{name}: draining for at most {:?}; another signal ends the process at once", running.drain_timeout
-            )),
-        }
-        running.drain();
-        tokio::select! {
-            ended = running.join() => ended,
-            (name, signal) = signals.next() => {
-                log::line(format_args!("{name}: ending at once"));
-                process::exit(128 + signal.as_raw_value())
-            }
-        }
-    })
+/// How long after the time of the drain the process ends in any case: the threads that cut the connections may need as long to be
+/// scheduled.
+const RESERVE: Duration = Duration::from_millis(500);
+
+/// The signals that end this process.
+#[derive(Debug)]
+pub struct Signals {
+    sender: Sender<Event>,
+    events: Receiver<Event>,
+    serving: Arc<AtomicBool>,
 }
 
-/// The signals that end a server.
-struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
+/// What ends a server, or a part of it.
+#[derive(Debug)]
+pub(crate) enum Event {
+    Signal(Signal),
+    /// A serving thread has ended, and had to cut that many connections; or it failed.
+    ThreadEnded(Result<usize>),
+}
+
+/// Blocks the signals, in this thread and in those that it starts. From now on none is lost, and none has an effect before
+/// [`Signals::watch`].
+///
+/// # Errors
+/// The kernel refuses, which it does not do.
+pub fn hold_signals() -> Result<()> {
+    set().thread_block().context("cannot block signals")
+}
+
+fn set() -> SigSet {
+    [Signal::SIGTERM, Signal::SIGINT].into_iter().collect()
 }
 
 impl Signals {
-    fn new() -> std::io::Result<Self> {
-        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    /// Starts to watch for signals: to be called first, while there is one thread. Until [`run_until_signal`], a signal ends the
+    /// process with 0.
+    ///
+    /// # Errors
+    /// A thread cannot be started.
+    pub fn watch() -> Result<Self> {
+        hold_signals()?;
+        let (sender, events) = mpsc::channel();
+        let serving = Arc::new(AtomicBool::new(false));
+        let watcher = (sender.clone(), serving.clone());
+        let thread = thread::Builder::new().name("signals".to_owned());
+        thread.spawn(move || watch(&watcher.0, &watcher.1)).context("cannot start a thread for signals")?;
+        Ok(Self { sender, events, serving })
     }
+}
 
-    async fn next(&mut self) -> (&'static str, SignalKind) {
-        tokio::select! {
-            _ = self.terminate.recv() => ("SIGTERM", SignalKind::terminate()),
-            _ = self.interrupt.recv() => ("SIGINT", SignalKind::interrupt()),
+/// The work of the thread.
+fn watch(sender: &Sender<Event>, serving: &AtomicBool) {
+    // The wait fails only for an invalid set.
+    while let Ok(signal) = set().wait() {
+        if !serving.load(Ordering::Relaxed) {
+            log::line(format_args!("{signal}: ending before the server serves"));
+            exit(0);
+        }
+        if sender.send(Event::Signal(signal)).is_err() {
+            // The drain is over, and the last lines are being written.
+            process::exit(128 + signal as i32);
+        }
+    }
+}
+
+/// Writes the last lines, and ends the process.
+fn exit(code: i32) -> ! {
+    log::flush();
+    process::exit(code)
+}
+
+/// Serves until a signal, then drains. `started` is called once the server serves, and all its threads are there.
+///
+/// # Errors
+/// `started` fails, a thread cannot be started or failed, or connections did not end within the server's drain timeout and were cut.
+pub fn run_until_signal(signals: Signals, server: Server, started: impl FnOnce() -> Result<()>) -> Result<()> {
+    let Signals { sender, events, serving } = signals;
+    let mut running = server.start(&sender)?;
+    // Before `started` tells anybody that there is a server to drain.
+    serving.store(true, Ordering::Relaxed);
+    started()?;
+    // A thread ends before the signal only if it failed.
+    let event = loop {
+        match events.recv().context("no thread is left")? {
+            Event::ThreadEnded(ended) => {
+                if let Some(end) = running.ended(ended) {
+                    return end;
+                }
+            }
+            Event::Signal(signal) => break signal,
+        }
+    };
+    drain(event, &mut running, &events)
+}
+
+fn drain(signal: Signal, running: &mut Running, events: &Receiver<Event>) -> Result<()> {
+    let limit = running.drain_timeout;
+    let deadline = Instant::now() + limit + RESERVE;
+    log::line(format_args!("{signal}: draining for at most {limit:?}; another signal ends the process at once"));
+    running.drain();
+    loop {
+        match events.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+            Ok(Event::ThreadEnded(ended)) => {
+                if let Some(end) = running.ended(ended) {
+                    return end;
+                }
+            }
+            Ok(Event::Signal(signal)) => {
+                log::line(format_args!("{signal}: ending at once"));
+                exit(128 + signal as i32)
+            }
+            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
+                return Err(anyhow!("a serving thread did not end within {limit:?}, and its connections were cut"));
+            }
         }
     }
 }

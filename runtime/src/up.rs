@@ -7,22 +7,25 @@ use std::path::{Path, PathBuf};
 use std::thread::available_parallelism;
 
 use anyhow::{Context, Result, bail};
+use httpserver_runtime::budget::{self, Budget};
 use httpserver_runtime::cache::Cache;
 use httpserver_runtime::manifest::Manifest;
 use httpserver_runtime::options::{Listen, Options, TlsFiles};
 use httpserver_runtime::server::Server;
+use httpserver_runtime::shutdown::{Signals, run_until_signal};
 use httpserver_runtime::variables::{Sources, Variables, read_dotenv};
-use httpserver_runtime::{engine, guest, shutdown};
+use httpserver_runtime::{confinement, engine, guest, log};
 use listenfd::ListenFd;
 
 use crate::cli::Up;
 
-/// How many compiled components stay in the user's cache, each some 100 KB. With `cargo xtask up --watch` each change makes one.
-const CACHED: usize = 64;
-
 /// Serves until a signal, then drains.
-pub(crate) fn run(arguments: &Up) -> Result<()> {
+pub(crate) fn run(arguments: &Up, signals: Signals) -> Result<()> {
+    log::start().context("cannot start a thread for the log")?;
     let options = options(arguments, inherited_socket()?);
+    for warning in options.budget.warnings() {
+        log::line(format_args!("{warning}"));
+    }
     let path = manifest_path(&arguments.from);
     let manifest = Manifest::read(&path)?;
     let sources = Sources {
@@ -33,18 +36,26 @@ pub(crate) fn run(arguments: &Up) -> Result<()> {
     let variables = Variables::resolve(&manifest, &sources)?;
     let wasm = manifest.read_component()?;
     let engine = engine::new(&options.limits)?;
-    let entry = Cache::for_user().map(|cache| cache.entry(&engine, &wasm, CACHED));
+    let entry = Cache::for_user().map(|cache| cache.entry(&engine, &wasm));
     let usable = entry.as_ref().and_then(|entry| entry.as_ref().ok());
     let guest = guest::load(&engine, &manifest, &wasm, usable, variables, &options)?;
     if let Some(Err(error)) = entry {
-        eprintln!("httpserver: not keeping the compiled component: {error:#}");
+        log::line(format_args!("not keeping the compiled component: {error:#}"));
     }
     let server = Server::bind(&options, guest)?;
     let scheme = if options.tls.is_some() { "https" } else { "http" };
     let address = server.address();
-    shutdown::run_until_signal(server, || {
-        eprintln!("Serving {scheme}://{address}");
-        eprintln!("Available Routes:\n  {}: {scheme}://{address} (wildcard)", manifest.component);
+    // A kernel without them is no reason not to serve on a developer's machine.
+    let warn = |error| log::line(format_args!("serving with more than a server needs: {error:#}"));
+    confinement::leave_files().unwrap_or_else(warn);
+    run_until_signal(signals, server, || {
+        confinement::enter().unwrap_or_else(warn);
+        // As Spin prints it.
+        log::print(format_args!(
+            "Serving {scheme}://{address}\nAvailable Routes:\n  {}: {scheme}://{address} (wildcard)\n",
+            manifest.component
+        ));
+        Ok(())
     })
 }
 
@@ -71,5 +82,6 @@ fn options(arguments: &Up, inherited: Option<TcpListener>) -> Options {
         threads: arguments.threads.or(available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN),
         timeouts: arguments.timeouts,
         limits: arguments.limits,
+        budget: Budget::new(&arguments.limits, budget::memory::available()),
     }
 }

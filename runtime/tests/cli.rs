@@ -163,7 +163,9 @@ fn usage_errors_exit_with_2() {
     );
     assert_fails(App::guest().args(["--drain-timeout", "-1"]), 2, &["-1"]);
     assert_fails(App::guest().args(["--read-timeout", "0x1"]), 2, &["0x1"]);
-    for flag in ["--max-instances", "--max-instance-memory", "--threads"] {
+    assert_fails(App::guest().args(["--max-head", "100"]), 2, &["'100'", "expected bytes, 8192 to 65536"]);
+    assert_fails(App::guest().args(["--min-rate", "-1"]), 2, &["-1"]);
+    for flag in ["--max-connections", "--max-instances", "--max-instance-memory", "--threads"] {
         assert_fails(App::guest().args([flag, "0"]), 2, &[flag]);
     }
     let bare = Command::new(artifacts::runtime()).output().expect("the program starts");

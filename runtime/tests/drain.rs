@@ -1,11 +1,18 @@
 //! The end of a server: after SIGTERM or SIGINT it stops accepting, finishes the requests that run, and exits with 0.
 
+use std::fs;
 use std::io::ErrorKind;
 use std::os::unix::process::ExitStatusExt;
 use std::time::{Duration, Instant};
 
+use nix::sys::ptrace;
+use nix::sys::wait::{WaitPidFlag, waitpid};
+use nix::unistd::Pid;
+use rustix::process::kill_process;
 use test_support::http2::Http2;
+use test_support::tls::Identity;
 use test_support::{App, Connection, Server, Signal, eventually};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 /// A request to which the guest responds when it has the one byte of the body.
@@ -92,6 +99,68 @@ fn idle_connections_are_closed_at_once() {
     assert_eq!(server.wait().code(), Some(0));
 }
 
+/// A client that has sent `bytes` after its handshake, or has not even begun one, does not hold up the drain for longer than a moment.
+async fn assert_does_not_hold_up(protocols: Option<&[&str]>, bytes: &[u8]) {
+    let identity = Identity::generate();
+    let tls = |app: App| app.arg("--tls-cert").arg(identity.certificate()).arg("--tls-key").arg(identity.key());
+    let mut server = tls(App::guest()).start();
+    let tcp = TcpStream::connect(server.address()).await.expect("the server listens");
+    let mut client: Box<dyn AsyncStream> = match protocols {
+        Some(protocols) => Box::new(identity.handshake(tcp, protocols).await.expect("the handshake succeeds")),
+        None => Box::new(tcp),
+    };
+    client.write_all(bytes).await.expect("the server takes what is sent");
+    client.flush().await.expect("the server takes what is sent");
+    // A first response shows that the server has what was sent before.
+    let mut other = identity.connect(server.address(), &["http/1.1"]).await;
+    other
+        .write_all(b"GET /ok HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n")
+        .await
+        .expect("the server takes what is sent");
+    other.read_to_end(&mut Vec::new()).await.expect("a response");
+    let start = Instant::now();
+    server.signal(Signal::TERM);
+    let status = tokio::task::spawn_blocking(move || server.wait()).await.expect("no panic");
+    assert_eq!(status.code(), Some(0));
+    assert!(start.elapsed() < Duration::from_secs(5), "after {:?}: {protocols:?} {bytes:?}", start.elapsed());
+}
+
+/// What both ends of TLS are.
+trait AsyncStream: AsyncRead + AsyncWrite + Unpin + Send {}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> AsyncStream for S {}
+
+#[tokio::test]
+async fn a_handshake_does_not_hold_up_the_drain() {
+    assert_does_not_hold_up(None, b"").await;
+    assert_does_not_hold_up(None, b"\x16\x03\x01").await;
+}
+
+#[tokio::test]
+async fn a_connection_without_a_whole_request_does_not_hold_up_the_drain() {
+    for bytes in [&b""[..], b"GET /ok HT", b"GET /ok HTTP/1.1\r\nHost: t"] {
+        assert_does_not_hold_up(Some(&["http/1.1"]), bytes).await;
+    }
+    for bytes in [&b""[..], b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0"] {
+        assert_does_not_hold_up(Some(&["h2"]), bytes).await;
+    }
+}
+
+#[test]
+fn a_head_that_has_begun_does_not_hold_up_the_drain() {
+    let mut server = App::guest().start();
+    let mut half = server.connect();
+    half.send("GET /ok HTTP/1.1\r\nHost: t");
+    let mut second = server.connect();
+    assert_eq!(second.get("/ok").text(), "ok");
+    second.send("GET /ok HT");
+    assert_eq!(server.get("/ok").text(), "ok");
+    let start = Instant::now();
+    server.signal(Signal::TERM);
+    assert_eq!(server.wait().code(), Some(0));
+    assert!(start.elapsed() < Duration::from_secs(5), "after {:?}", start.elapsed());
+}
+
 #[test]
 fn an_idle_server_ends_at_once() {
     let mut server = App::guest().start();
@@ -171,4 +240,61 @@ async fn an_http_2_stream_that_is_open_at_the_signal_is_finished() {
     let response = response.await.expect("no panic").expect("a response");
     assert_eq!((response.status().as_u16(), &response.body()[..]), (200, &b"0"[..]));
     assert_eq!(server.wait().code(), Some(0));
+}
+
+#[test]
+fn a_signal_during_the_start_ends_the_process_with_0_and_is_reported() {
+    for (signal, name) in [(Signal::TERM, "SIGTERM"), (Signal::INT, "SIGINT")] {
+        // Without an entry in the cache the component is compiled.
+        let cache = tempfile::tempdir().expect("a temporary folder");
+        let finished = App::shipped().env("XDG_CACHE_HOME", cache.path()).run_and(|pid| {
+            eventually("the process holds the signal back", || {
+                holds_back(pid.as_raw_nonzero().get(), signal).then_some(())
+            });
+            kill_process(pid, signal).expect("the process is our own child");
+        });
+        assert_eq!((finished.code, &*finished.stdout), (Some(0), ""), "{finished:?}");
+        assert_eq!(finished.stderr, format!("httpserver: {name}: ending before the server serves\n"));
+    }
+}
+
+/// Whether the first thread of a process blocks `signal`.
+fn holds_back(pid: i32, signal: Signal) -> bool {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("the process runs");
+    let blocked = status.lines().find_map(|line| line.strip_prefix("SigBlk:")).expect("proc(5)").trim();
+    u64::from_str_radix(blocked, 16).expect("proc(5)") & 1 << (signal.as_raw() - 1) != 0
+}
+
+#[test]
+fn a_thread_that_stands_still_does_not_outlast_the_drain_timeout() {
+    let mut server = App::guest().arg("--drain-timeout=0.3").start();
+    let serving = serving_threads(server.pid());
+    assert!(!serving.is_empty());
+    for &thread in &serving {
+        // A debugger can stop a single thread, as nothing else can. A process that ends takes it along.
+        ptrace::seize(thread, ptrace::Options::empty()).expect("the process is our own child");
+        ptrace::interrupt(thread).expect("it was seized");
+    }
+    let start = Instant::now();
+    server.signal(Signal::TERM);
+    let ended = eventually("the server ends", || {
+        // A process has ended when its debugger knows that of each thread.
+        for &thread in &serving {
+            waitpid(thread, Some(WaitPidFlag::__WALL | WaitPidFlag::WNOHANG)).ok();
+        }
+        server.ended()
+    });
+    assert_eq!(ended.code(), Some(1));
+    assert!(start.elapsed() < Duration::from_secs(5), "after {:?}", start.elapsed());
+    server.stderr.line_with("did not end within 300ms");
+}
+
+/// The threads that serve. The first thread has the same name.
+fn serving_threads(pid: u32) -> Vec<Pid> {
+    let threads =
+        fs::read_dir(format!("/proc/{pid}/task")).expect("the process runs").map(|thread| thread.expect("proc(5)"));
+    let serving = threads
+        .filter(|thread| fs::read_to_string(thread.path().join("comm")).is_ok_and(|name| name == "httpserver\n"));
+    let ids = serving.map(|thread| thread.file_name().to_string_lossy().parse().expect("threads have numbers"));
+    ids.filter(|&id| id != i32::try_from(pid).expect("a pid")).map(Pid::from_raw).collect()
 }

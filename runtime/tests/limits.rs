@@ -1,5 +1,6 @@
 //! A guest that fails affects its own request only.
 
+use std::fs;
 use std::io::ErrorKind;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -125,21 +126,119 @@ fn a_request_does_not_see_the_memory_of_the_one_before() {
 }
 
 #[test]
-fn a_request_over_the_limit_of_instances_gets_503_and_retry_after() {
+fn a_request_over_the_limit_of_instances_waits_and_then_gets_503_and_retry_after() {
     let server = App::guest().arg("--max-instances=2").start();
     let mut held: Vec<_> = (0..2).map(|_| server.connect()).collect();
     for connection in &mut held {
-        connection.send("POST /hold HTTP/1.1\r\nHost: test\r\nContent-Length: 1\r\n\r\n");
+        connection.send(get("/pause/6000"));
     }
-    server.stdout.wait_for(|lines| lines.get(1).cloned()).expect("both are being held");
     let mut connection = server.connect();
-    let refused = connection.get("/ok");
-    refused.problem(503);
-    let seconds = refused.header("retry-after").expect("a time to come back");
+    let refused = eventually("both instances are at work", || {
+        let start = Instant::now();
+        let response = connection.get("/ok");
+        (response.status == 503).then(|| (response, start.elapsed()))
+    });
+    refused.0.problem(503);
+    let seconds = refused.0.header("retry-after").expect("a time to come back");
     assert!(seconds.parse::<u32>().is_ok_and(|seconds| seconds >= 1), "{seconds}");
-    assert_eq!(held[0].send("x").response().text(), "1");
+    assert!(refused.1 > Duration::from_secs(1), "only after {:?}", refused.1);
+    server.stderr.line_with("GET /ok 503");
+    for connection in &mut held {
+        assert_eq!(connection.response().text(), "ok");
+    }
     assert_eq!(connection.get("/ok").text(), "ok");
-    assert_eq!(held[1].send("x").response().text(), "1");
+}
+
+#[test]
+fn a_request_that_waits_gets_the_next_instance() {
+    let server = App::guest().arg("--max-instances=1").start();
+    let mut first = server.connect();
+    let mut second = server.connect();
+    first.send(get("/pause/800"));
+    second.send(get("/pause/800"));
+    assert_eq!((first.response().text(), second.response().text()), ("ok", "ok"));
+}
+
+#[test]
+fn requests_with_a_body_leave_a_quarter_of_the_instances_to_others() {
+    let server = App::guest().arg("--max-instances=4").start();
+    let mut held: Vec<_> = (0..4).map(|_| server.connect()).collect();
+    for connection in &mut held {
+        connection.send("POST /pause/6000 HTTP/1.1\r\nHost: test\r\nContent-Length: 1\r\n\r\nx");
+    }
+    // Three of them run; the fourth waits for one of these, although there is a fourth instance.
+    assert_eq!(server.get("/ok").text(), "ok");
+    let mut statuses = held.iter_mut().map(|connection| connection.response().status).collect::<Vec<_>>();
+    statuses.sort_unstable();
+    assert_eq!(statuses, [200, 200, 200, 503]);
+    assert_eq!(server.get("/ok").text(), "ok");
+}
+
+#[test]
+fn an_idle_connection_makes_room_for_another() {
+    let server = App::guest().args(["--max-connections=3", "--threads=1"]).start();
+    let mut idle: Vec<_> = (0..10).map(|_| server.connect()).collect();
+    assert_eq!(server.get("/ok").text(), "ok");
+    let mut newest = server.connect();
+    assert_eq!(newest.get("/ok").text(), "ok");
+    assert_eq!(idle[0].rest(), b"", "the most idle one is closed");
+    assert_eq!(newest.get("/ok").text(), "ok");
+}
+
+#[test]
+fn the_limit_of_open_files_is_raised_for_the_connections() {
+    let server = App::guest().first("ulimit -Sn 100").arg("--max-connections=500").start();
+    let limits = fs::read_to_string(format!("/proc/{}/limits", server.pid())).expect("our own child");
+    let files = limits.lines().find(|line| line.starts_with("Max open files")).expect("it has this limit");
+    assert_eq!(files.split_whitespace().nth(3), Some("564"), "{files}");
+}
+
+#[test]
+fn fewer_files_than_connections_are_reported() {
+    let server = App::guest().first("ulimit -n 100").arg("--max-connections=500").start();
+    assert!(server.stderr.line_with("open files").contains("at most 36 connections, not 500"));
+}
+
+#[test]
+fn limits_that_the_memory_does_not_hold_are_reported() {
+    let server = App::guest().arg("--max-connections=400000000").start();
+    assert!(server.stderr.line_with("memory limit").contains("400000000 connections may take"));
+}
+
+#[test]
+fn a_guest_with_too_many_resources_fails() {
+    let server = App::guest().start();
+    assert_eq!(server.get("/resources/500").text(), "ok");
+    assert_eq!(server.get("/resources/2000").status, 500);
+    assert_eq!(server.get("/ok").text(), "ok");
+}
+
+#[test]
+fn refusals_that_repeat_are_one_line_a_second_with_their_number() {
+    const REFUSED: usize = 300;
+    let server = App::guest().args(["--max-instances=1", "--request-timeout=60"]).start();
+    let mut held = server.connect();
+    held.send(get("/wait"));
+    let mut first = server.connect();
+    eventually("the instance is at work", || (first.get("/ok").status == 503).then_some(()));
+    let start = Instant::now();
+    // One of them waits for the instance, the others have no place to wait.
+    let mut refused: Vec<_> = (0..REFUSED).map(|_| server.connect()).collect();
+    for connection in &mut refused {
+        connection.send(get("/ok"));
+    }
+    for connection in &mut refused {
+        connection.response().problem(503);
+    }
+    // The first one has a line of its own, and each second one more tells of those that came within it.
+    let told = |lines: &[String]| -> usize {
+        let number = |line: &String| line.split(' ').nth(1).and_then(|number| number.parse::<usize>().ok());
+        lines.iter().filter(|line| line.contains("503")).map(|line| number(line).unwrap_or(1)).sum()
+    };
+    eventually("all refusals are told", || (told(&server.stderr.lines()) > REFUSED).then_some(()));
+    let lines = server.stderr.lines().iter().filter(|line| line.contains("503")).count() as u64;
+    // One before the start.
+    assert!(lines <= start.elapsed().as_secs() + 2, "{lines} lines in {:?}:\n{}", start.elapsed(), server.stderr);
 }
 
 #[test]

@@ -1,12 +1,13 @@
-//! The cgroup of a container.
+//! The control groups of a container.
+
+mod groups;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use libcgroups::common::{AnyCgroupManager, CgroupConfig, CgroupManager, ControllerOpt, create_cgroup_manager};
-use libcontainer::container::Container;
-use oci_spec::runtime::LinuxResources;
+
+pub use groups::{Driver, Groups};
 
 /// Where control groups are mounted (cgroups(7)).
 const MOUNT: &str = "/sys/fs/cgroup";
@@ -36,9 +37,7 @@ impl Membership {
     /// The folder of the process's group in the hierarchy of version 2.
     pub fn version_2(&self) -> Option<PathBuf> {
         let path = self.find(str::is_empty)?;
-        // A file that only version 2 has (cgroups(7)).
-        let is_alone = Path::new(MOUNT).join("cgroup.controllers").is_file();
-        Some(Path::new(if is_alone { MOUNT } else { UNIFIED }).join(path))
+        Some(Path::new(if is_version_2() { MOUNT } else { UNIFIED }).join(path))
     }
 
     /// Each line of `/proc/PID/cgroup` is `NUMBER:CONTROLLERS:PATH`; version 2 has no controllers there (cgroups(7)).
@@ -50,23 +49,9 @@ impl Membership {
     }
 }
 
-/// All processes in the cgroup of `container`.
-pub fn pids(container: &Container) -> Result<Vec<i32>> {
-    Ok(manager(container)?.get_all_pids()?.into_iter().map(|pid| pid.as_raw()).collect())
-}
-
-/// Sets the limits in `resources`, and leaves all others as they are.
-pub fn update(container: &Container, resources: &LinuxResources) -> Result<()> {
-    let resources = ControllerOpt { resources, disable_oom_killer: false, oom_score_adj: None, freezer_state: None };
-    Ok(manager(container)?.apply(&resources)?)
-}
-
-fn manager(container: &Container) -> Result<AnyCgroupManager> {
-    Ok(create_cgroup_manager(CgroupConfig {
-        cgroup_path: container.spec()?.cgroup_path,
-        systemd_cgroup: container.systemd(),
-        container_name: container.id().to_owned(),
-    })?)
+/// Whether this machine has version 2 alone: it has a file that only version 2 has (cgroups(7)).
+fn is_version_2() -> bool {
+    Path::new(MOUNT).join("cgroup.controllers").is_file()
 }
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ const FIRST: RawFd = 3;
 /// `/proc` cannot be read.
 pub fn opened() -> Result<Vec<RawFd>> {
     const PATH: &str = "/proc/self/fd";
-    let folder = open_proc(PATH)?;
+    let folder = open_proc(PATH, OFlags::RDONLY)?;
     let list = || -> rustix::io::Result<Vec<RawFd>> {
         let own = folder.as_raw_fd();
         let mut found = Vec::new();
@@ -31,12 +31,12 @@ pub fn opened() -> Result<Vec<RawFd>> {
     list().with_context(|| format!("cannot read {PATH}"))
 }
 
-/// Opens a file below `/proc`, and checks that it is the kernel's: a pod may have mounted something else there.
+/// Opens a file below `/proc` with this access, and checks that it is the kernel's: a pod may have mounted something else there.
 ///
 /// # Errors
 /// It cannot be opened, or it is not the kernel's.
-pub fn open_proc(path: &str) -> Result<OwnedFd> {
-    let file = open(path, OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC, Mode::empty());
+pub fn open_proc(path: &str, access: OFlags) -> Result<OwnedFd> {
+    let file = open(path, access | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC, Mode::empty());
     let file = file.with_context(|| format!("cannot open {path}"))?;
     let kind = fstatfs(&file).with_context(|| format!("cannot look at {path}"))?.f_type;
     ensure!(kind == PROC_SUPER_MAGIC, "{path} is not the kernel's: something else is mounted there");
@@ -91,8 +91,8 @@ mod tests {
 
     #[test]
     fn a_file_that_is_not_the_kernels_is_refused() {
-        open_proc("/proc/self/status").unwrap();
-        let error = open_proc("/dev/null").unwrap_err().to_string();
+        open_proc("/proc/self/status", OFlags::RDONLY).unwrap();
+        let error = open_proc("/dev/null", OFlags::RDONLY).unwrap_err().to_string();
         assert_eq!(error, "/dev/null is not the kernel's: something else is mounted there");
     }
 

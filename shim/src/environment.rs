@@ -1,18 +1,19 @@
-//! The container's environment, as Spin's shim reads it, and one variable of our own.
+//! The container's environment, as Spin's shim reads it, and variables of our own.
 
 use std::fmt::Display;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::num::NonZeroUsize;
 use std::str::FromStr;
 use std::thread::available_parallelism;
 use std::time::Duration;
 
-use anyhow::{Result, anyhow};
-use httpserver_runtime::options::{Limits, Listen, Options, Timeouts};
+use anyhow::{Result, anyhow, ensure};
+use httpserver_runtime::budget::{self, Budget};
+use httpserver_runtime::options::{HEAD_EXPECTED, Limits, Listen, Options, Timeouts, is_head};
 use oci_spec::runtime::Spec;
 
-/// The default address, as in Spin's shim.
-const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::UNSPECIFIED), 80);
+/// The default address: the port of Spin's shim, for IPv6 and IPv4. On a kernel without IPv6 the runtime listens on 0.0.0.0.
+const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V6(Ipv6Addr::UNSPECIFIED), 80);
 
 /// The default time limit of a drain: it leaves 10 s of Kubernetes' default grace period of 30 s for a `preStop` hook.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(20);
@@ -32,11 +33,14 @@ impl<'a> Environment<'a> {
         values.into_iter().find(|(key, _)| *key == name).map(|(_, value)| value.to_owned())
     }
 
-    fn parse<T: FromStr>(&self, name: &str, default: T, expected: impl Display) -> Result<T> {
-        match self.get(name) {
-            None => Ok(default),
-            Some(value) => value.parse().map_err(|_| anyhow!("invalid {name} \"{value}\": expected {expected}")),
-        }
+    fn parse<T: FromStr>(&self, name: &str, expected: impl Display) -> Result<Option<T>> {
+        let parse =
+            |value: String| value.parse().map_err(|_| anyhow!("invalid {name} \"{value}\": expected {expected}"));
+        self.get(name).map(parse).transpose()
+    }
+
+    fn seconds(&self, name: &str, default: Duration, expected: impl Display) -> Result<Duration> {
+        Ok(self.parse(name, expected)?.map_or(default, Duration::from_secs))
     }
 }
 
@@ -46,18 +50,31 @@ impl<'a> Environment<'a> {
 /// A variable has an invalid value.
 pub fn options(spec: &Spec) -> Result<Options> {
     let environment = &Environment::from_spec(spec);
-    let drain = environment.parse(
-        "HTTPSERVER_DRAIN_TIMEOUT",
-        DRAIN_TIMEOUT.as_secs(),
-        "whole seconds, less than terminationGracePeriodSeconds, such as 20",
-    )?;
+    let drain = "whole seconds, less than terminationGracePeriodSeconds, such as 20";
+    let timeouts = Timeouts {
+        drain: environment.seconds("HTTPSERVER_DRAIN_TIMEOUT", DRAIN_TIMEOUT, drain)?,
+        read: environment.seconds("HTTPSERVER_READ_TIMEOUT", Timeouts::DEFAULT.read, "whole seconds, such as 30")?,
+        ..Timeouts::DEFAULT
+    };
+    let listen = environment.parse("SPIN_HTTP_LISTEN_ADDR", "IP:PORT, such as [::]:8080")?.unwrap_or(LISTEN);
+    let limits = limits(environment)?;
     Ok(Options {
-        listen: Listen::Address(environment.parse("SPIN_HTTP_LISTEN_ADDR", LISTEN, "IP:PORT, such as 0.0.0.0:8080")?),
+        listen: Listen::Address(listen),
         tls: None,
         threads: threads(spec),
-        timeouts: Timeouts { drain: Duration::from_secs(drain), ..Timeouts::DEFAULT },
-        limits: limits(environment)?,
+        timeouts,
+        limits,
+        budget: Budget::new(&limits, memory_of(spec)),
     })
+}
+
+/// The memory that the container may use, bytes. The specification has its limit; the control groups, if they are mounted, those of
+/// the pod.
+fn memory_of(spec: &Spec) -> u64 {
+    let limit = || spec.linux().as_ref()?.resources().as_ref()?.memory().as_ref()?.limit();
+    // -1 means that there is no limit.
+    let limit = limit().and_then(|limit| u64::try_from(limit).ok()).unwrap_or(u64::MAX);
+    limit.min(budget::memory::available())
 }
 
 /// One thread for each CPU that the container may use, rounded up: more threads would only be throttled.
@@ -79,17 +96,30 @@ fn cpu_limit(spec: &Spec) -> Option<NonZeroUsize> {
 ///
 /// # Errors
 /// A variable has an invalid value.
-pub fn limits(environment: &Environment<'_>) -> Result<Limits> {
-    let Limits { instances, memory } = Limits::DEFAULT;
+fn limits(environment: &Environment<'_>) -> Result<Limits> {
+    let number = "a number of at least 1, such as 1000";
+    let head = environment.parse("HTTPSERVER_MAX_HEAD", HEAD_EXPECTED)?;
+    ensure!(
+        head.is_none_or(is_head),
+        "invalid HTTPSERVER_MAX_HEAD \"{}\": expected {HEAD_EXPECTED}",
+        head.unwrap_or(0)
+    );
     Ok(Limits {
-        instances: environment.parse("SPIN_MAX_INSTANCE_COUNT", instances, "a number of at least 1, such as 1000")?,
-        memory: environment.parse("SPIN_MAX_INSTANCE_MEMORY", memory, "bytes, at least 1, such as 67108864")?,
+        instances: environment.parse("SPIN_MAX_INSTANCE_COUNT", number)?,
+        memory: environment.parse("SPIN_MAX_INSTANCE_MEMORY", "bytes, at least 1, such as 67108864")?,
+        connections: environment.parse("HTTPSERVER_MAX_CONNECTIONS", number)?,
+        head: head.unwrap_or(Limits::DEFAULT.head),
+        rate: environment.parse("HTTPSERVER_MIN_RATE", "bytes a second, such as 500")?.unwrap_or(Limits::DEFAULT.rate),
     })
 }
 
 #[cfg(test)]
 mod tests {
-    use oci_spec::runtime::{LinuxBuilder, LinuxCpuBuilder, LinuxResourcesBuilder, ProcessBuilder, SpecBuilder};
+    use std::num::NonZeroU32;
+
+    use oci_spec::runtime::{
+        LinuxBuilder, LinuxCpuBuilder, LinuxMemoryBuilder, LinuxResourcesBuilder, ProcessBuilder, SpecBuilder,
+    };
 
     use super::*;
 
@@ -118,10 +148,10 @@ mod tests {
     }
 
     #[test]
-    fn the_defaults_are_those_of_spins_shim() {
+    fn the_defaults_are_those_of_spins_shim_for_both_families() {
         let options = read(&["PATH=/bin"]).unwrap();
-        assert_eq!(address(&options).to_string(), "0.0.0.0:80");
-        assert_eq!(options.limits.instances.get(), 1000);
+        assert_eq!(address(&options).to_string(), "[::]:80");
+        assert_eq!((options.limits, options.timeouts.read), (Limits::DEFAULT, Timeouts::DEFAULT.read));
         assert_eq!(options.timeouts.drain, Duration::from_secs(20));
     }
 
@@ -133,11 +163,34 @@ mod tests {
             "SPIN_MAX_INSTANCE_COUNT=7",
             "SPIN_MAX_INSTANCE_MEMORY=65536",
             "HTTPSERVER_DRAIN_TIMEOUT=3",
+            "HTTPSERVER_READ_TIMEOUT=4",
+            "HTTPSERVER_MAX_CONNECTIONS=9",
+            "HTTPSERVER_MAX_HEAD=8192",
+            "HTTPSERVER_MIN_RATE=0",
         ])
         .unwrap();
         assert_eq!(address(&options).to_string(), "[::]:8080", "the last of two");
-        assert_eq!((options.limits.instances.get(), options.limits.memory.get()), (7, 65536));
-        assert_eq!(options.timeouts.drain, Duration::from_secs(3));
+        let limits = Limits {
+            instances: NonZeroU32::new(7),
+            memory: NonZeroUsize::new(65536),
+            connections: NonZeroU32::new(9),
+            head: 8192,
+            rate: 0,
+        };
+        assert_eq!(options.limits, limits);
+        assert_eq!((options.timeouts.drain, options.timeouts.read), (Duration::from_secs(3), Duration::from_secs(4)));
+    }
+
+    #[test]
+    fn the_containers_memory_limit_bounds_the_budget() {
+        let limited = |limit: i64| {
+            let memory = LinuxMemoryBuilder::default().limit(limit).build().unwrap();
+            let resources = LinuxResourcesBuilder::default().memory(memory).build().unwrap();
+            let linux = LinuxBuilder::default().resources(resources).build().unwrap();
+            memory_of(&SpecBuilder::default().linux(linux).build().unwrap())
+        };
+        assert_eq!(limited(96 << 20), 96 << 20);
+        assert_eq!(limited(-1), budget::memory::available());
     }
 
     #[test]
@@ -146,6 +199,10 @@ mod tests {
             ("SPIN_HTTP_LISTEN_ADDR=localhost", "invalid SPIN_HTTP_LISTEN_ADDR \"localhost\": expected IP:PORT"),
             ("SPIN_MAX_INSTANCE_COUNT=0", "invalid SPIN_MAX_INSTANCE_COUNT \"0\": expected a number"),
             ("SPIN_MAX_INSTANCE_MEMORY=64M", "invalid SPIN_MAX_INSTANCE_MEMORY \"64M\": expected bytes"),
+            ("HTTPSERVER_MAX_CONNECTIONS=0", "invalid HTTPSERVER_MAX_CONNECTIONS \"0\": expected a number"),
+            ("HTTPSERVER_MAX_HEAD=100", "invalid HTTPSERVER_MAX_HEAD \"100\": expected bytes, 8192 to 65536"),
+            ("HTTPSERVER_MIN_RATE=fast", "invalid HTTPSERVER_MIN_RATE \"fast\": expected bytes a second"),
+            ("HTTPSERVER_READ_TIMEOUT=1.5", "invalid HTTPSERVER_READ_TIMEOUT \"1.5\": expected whole seconds"),
             ("HTTPSERVER_DRAIN_TIMEOUT=-1", "invalid HTTPSERVER_DRAIN_TIMEOUT \"-1\": expected whole seconds"),
         ] {
             let error = read(&[pair]).unwrap_err().to_string();

@@ -3,15 +3,16 @@
 //! containerd starts one for each pod. Each of these modules runs in one kind of process:
 //! 1. [`mod@shim`] is the process that containerd starts. It responds to containerd, and restricts a container to its devices
 //!    before the container runs anything of its image.
-//! 2. [`builder`] is a process that builds a container with libcontainer and stays outside of it. Before that, for a Spin
-//!    application, a short-lived process of this kind compiles the component.
+//! 2. [`builder`] is a process that builds a container with libcontainer from outside, and ends.
 //! 3. [`container`] is the container's own process. It enters namespaces and cgroup, gives up its privileges, reads them back, and
 //!    becomes an ordinary Linux program or our server.
+//! 4. [`compiler`] is a process that compiles a component before its container is built. It has no rights, and ends.
 //!
 //! The processes of 2 and 3 are forked from one that never has a second thread. The other modules belong to several processes.
 
 mod builder;
 mod cgroup;
+mod compiler;
 mod container;
 mod descriptors;
 mod environment;
@@ -19,6 +20,7 @@ mod forks;
 mod image_root;
 mod ipc;
 mod logger;
+mod process;
 mod regular_file;
 mod shim;
 
@@ -49,6 +51,9 @@ fn main() -> ExitCode {
 }
 
 fn run_shim() -> Result<()> {
+    if std::env::args_os().nth(1).is_some_and(|argument| argument == compiler::ARGUMENT) {
+        return compiler::run();
+    }
     let flags = parse(&std::env::args_os().skip(1).collect::<Vec<_>>())?;
     if flags.version {
         println!("containerd-shim-{NAME}-v1:\n  Runtime: {NAME}\n  Version: {VERSION}\n  Revision: \n");
@@ -63,8 +68,8 @@ fn run_shim() -> Result<()> {
         // Before there is a second thread, and with the log.
         forks::init(inherited)?;
     }
-    // No log by `containerd-shim`: it would be for this process only.
-    run::<shim::pod::PodShim>(NAME, Some(Config { no_setup_logger: true, ..Config::default() }));
+    // No log by `containerd-shim`: it would be for this process only. No reaper: it does not know every signal.
+    run::<shim::pod::PodShim>(NAME, Some(Config { no_setup_logger: true, no_reaper: true, ..Config::default() }));
     Ok(())
 }
 

@@ -35,14 +35,20 @@ fn forwarded<'a>(headers: &'a HeaderMap, host: &dyn Host) -> Option<&'a str> {
     address(entries.nth(hop)?)
 }
 
-/// The address in `IP`, `[IPv6]`, or either with `:PORT`.
+/// The address in `IP`, `[IPv6]`, or either with `:PORT`. A socket for both families shows an IPv4 address as `::ffff:1.2.3.4`:
+/// that is `1.2.3.4`.
 fn address(entry: &str) -> Option<&str> {
     let ip = match entry.parse::<SocketAddr>() {
         Ok(_) => entry.rsplit_once(':')?.0,
         Err(_) => entry,
     };
     let ip = ip.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(ip);
-    ip.parse::<IpAddr>().is_ok().then_some(ip)
+    // An address of one link has a zone (RFC 4007 §11), which says nothing elsewhere.
+    let ip = ip.split_once('%').map_or(ip, |(ip, _)| ip);
+    match ip.parse::<IpAddr>().ok()? {
+        IpAddr::V6(mapped) if mapped.to_ipv4_mapped().is_some() && ip.contains('.') => Some(ip.rsplit_once(':')?.1),
+        _ => Some(ip),
+    }
 }
 
 fn text(value: &HeaderValue) -> &str {
@@ -76,6 +82,15 @@ mod tests {
         ("1", &["2001:DB8::1"], "2001:DB8::1"),
         ("1", &["[2001:db8::1]"], "2001:db8::1"),
         ("1", &["[2001:db8::1]:443"], "2001:db8::1"),
+        // IPv4 in IPv6, only if it is mapped and written with dots.
+        ("1", &["::ffff:1.2.3.4"], "1.2.3.4"),
+        ("1", &["[::FFFF:1.2.3.4]:80"], "1.2.3.4"),
+        ("1", &["0:0:0:0:0:ffff:1.2.3.4"], "1.2.3.4"),
+        ("1", &["::ffff:102:304"], "::ffff:102:304"),
+        ("1", &["64:ff9b::1.2.3.4"], "64:ff9b::1.2.3.4"),
+        ("1", &["::1.2.3.4"], "::1.2.3.4"),
+        ("1", &["[fe80::1%2]:80"], "fe80::1"),
+        ("1", &["fe80::1%eth0"], "fe80::1"),
         // Empty entries do not count.
         ("1", &["1.1.1.1, "], "1.1.1.1"),
         ("2", &["1.1.1.1, ,", "2.2.2.2"], "1.1.1.1"),
@@ -105,6 +120,8 @@ mod tests {
     fn the_peer_is_the_last_address_which_the_host_sent() {
         let forged = header_map(&[("spin-client-addr", "6.6.6.6:1"), ("spin-client-addr", "[::1]:4711")]);
         assert_eq!((peer(&forged), client(&forged, &TestHost::default())), (Some("[::1]:4711"), Some("::1")));
+        let mapped = header_map(&[("spin-client-addr", "[::ffff:1.2.3.4]:80")]);
+        assert_eq!(client(&mapped, &TestHost::default()), Some("1.2.3.4"));
     }
 
     #[test]

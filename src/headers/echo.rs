@@ -14,20 +14,99 @@ pub fn echo_headers(request: &HeaderMap, response: &mut HeaderMap) {
     }
 }
 
-/// Headers for one connection, not for client and server (RFC 9110 §7.6.1). Headers that begin with `proxy-` are others.
-const HOP_BY_HOP: [&str; 7] =
-    ["connection", "http2-settings", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"];
+/// Names of headers that do not come back, by the reason.
+const WITHHELD: [&[&str]; 5] = [
+    // For one connection, not for client and server (RFC 9110 §7.6.1).
+    &["connection", "http2-settings", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"],
+    // They describe the request's body, and would be wrong for the response's body, or for what a browser does with it.
+    &[
+        "content-disposition",
+        "content-encoding",
+        "content-length",
+        "content-location",
+        "content-range",
+        "content-security-policy",
+        "content-security-policy-report-only",
+        "content-type",
+    ],
+    // Only the server may set them; `expect` has no meaning in a response.
+    &["date", "expect", "host", "server", "set-cookie", "version"],
+    // A browser obeys them: for the whole site, for a long time, or by going somewhere else.
+    &[
+        "alt-svc",
+        "clear-site-data",
+        "link",
+        "location",
+        "nel",
+        "permissions-policy",
+        "referrer-policy",
+        "refresh",
+        "report-to",
+        "reporting-endpoints",
+        "service-worker-allowed",
+        "speculation-rules",
+        "strict-transport-security",
+        "timing-allow-origin",
+        "www-authenticate",
+    ],
+    // A proxy or a cache obeys them, some of them even over `cache-control: no-store`.
+    &[
+        "age",
+        "cache-tag",
+        "cache-tags",
+        "edge-cache-tag",
+        "edge-control",
+        "expires",
+        "fly-replay",
+        "no-vary-search",
+        "vary",
+        "xkey",
+    ],
+];
 
-/// Headers that describe the request's body. They would be wrong for the response's body.
-const REPRESENTATION: [&str; 4] = ["content-encoding", "content-length", "content-range", "content-type"];
-
-/// Headers that only the server may set, and `expect`, which has no meaning in a response.
-const SERVER: [&str; 6] = ["date", "expect", "host", "server", "set-cookie", "version"];
+/// For each length of a name, one bit for each first letter: whether [`WITHHELD`] has such a name. For most headers of a request
+/// it does not, and then nothing is compared. The longest name has 35 bytes; a longer one would not compile.
+const FIRST_LETTERS: [u32; 36] = {
+    let mut letters = [0; _];
+    let mut list = 0;
+    while list < WITHHELD.len() {
+        let mut index = 0;
+        while index < WITHHELD[list].len() {
+            let name = WITHHELD[list][index].as_bytes();
+            letters[name.len()] |= 1 << (name[0] - b'a');
+            index += 1;
+        }
+        list += 1;
+    }
+    letters
+};
 
 fn is_withheld(name: &str) -> bool {
-    let lists: [&[&str]; 3] = [&HOP_BY_HOP, &REPRESENTATION, &SERVER];
-    // The runtime adds `spin-*` to a request.
-    lists.iter().any(|list| list.contains(&name)) || name.starts_with("proxy-") || name.starts_with("spin-")
+    // The runtime adds `spin-*` to a request. They come first because they are most of the headers of a short request.
+    name.starts_with("spin-")
+        || (may_be_listed(name) && WITHHELD.iter().any(|names| names.contains(&name)))
+        || withheld_prefixes(name).iter().any(|prefix| name.starts_with(prefix))
+        // `cdn-cache-control` and others like it. `cache-control` itself is replaced.
+        || name.ends_with("-cache-control")
+}
+
+fn may_be_listed(name: &str) -> bool {
+    let letter = name.as_bytes()[0].wrapping_sub(b'a');
+    letter < 26 && FIRST_LETTERS.get(name.len()).is_some_and(|letters| letters >> letter & 1 == 1)
+}
+
+/// Beginnings of names that do not come back, of those that begin like this one. They are for one connection, or a browser or a
+/// proxy obeys them: `x-accel-redirect` makes NGINX serve another file, `x-envoy-immediate-health-check-fail` makes Envoy drop
+/// this server.
+fn withheld_prefixes(name: &str) -> &'static [&'static str] {
+    match name.as_bytes() {
+        [b'a', b'c', ..] => &["access-control-"],
+        [b'c', b'r', ..] => &["cross-origin-"],
+        [b'p', b'r', ..] => &["proxy-"],
+        [b's', b'u', ..] => &["surrogate-"],
+        [b'x', b'-', ..] => &["x-accel-", "x-envoy-", "x-lighttpd-", "x-litespeed-", "x-reproxy-", "x-sendfile"],
+        _ => &[],
+    }
 }
 
 /// Whether `connection` names the header. Then it is for one connection (RFC 9110 §7.6.1).
@@ -82,9 +161,18 @@ mod tests {
     fn withheld_headers_do_not_come_back_in_any_case() {
         let withheld = "connection http2-settings keep-alive te trailer transfer-encoding upgrade \
             proxy-authenticate proxy-authorization proxy-connection proxy-anything \
-            content-encoding content-length content-range content-type \
+            content-disposition content-encoding content-length content-location content-range content-security-policy \
+            content-security-policy-report-only content-type \
             date expect host server set-cookie version \
-            spin-client-addr spin-full-url spin-path-match-x";
+            spin-client-addr spin-full-url spin-path-match-x \
+            access-control-allow-origin access-control-request-method alt-svc \
+            clear-site-data cross-origin-opener-policy link location nel permissions-policy \
+            referrer-policy refresh report-to reporting-endpoints service-worker-allowed \
+            speculation-rules strict-transport-security timing-allow-origin www-authenticate \
+            age cache-tag cache-tags edge-cache-tag edge-control expires fly-replay no-vary-search surrogate-control \
+            surrogate-key vary x-accel-redirect x-accel-expires x-accel-buffering x-accel-charset x-accel-limit-rate \
+            x-envoy-immediate-health-check-fail x-lighttpd-send-file x-litespeed-location x-reproxy-url x-sendfile \
+            x-sendfile2 xkey cdn-cache-control cloudflare-cdn-cache-control x-litespeed-cache-control";
         for name in withheld.split_whitespace() {
             assert_eq!(echoed(&[(name, "v")]), [], "{name}");
             assert_eq!(echoed(&[(&name.to_uppercase(), "v")]), [], "{name}");
@@ -93,8 +181,20 @@ mod tests {
 
     #[test]
     fn headers_with_similar_names_come_back() {
-        for name in ["connections", "content-language", "x-version", "x-spin-a", "ted", "trailers", "server-timing"] {
+        let similar = "connections content-language content-md5 x-version x-spin-a ted trailers server-timing proxy \
+            x-accelerate x-send x-location relocation x-refresh expire ages x-age linked cache-control authorization \
+            x-cache-control-x surrogate access-control";
+        for name in similar.split_whitespace() {
             assert_eq!(echoed(&[(name, "v")]), fields(&[(name, "v")]));
+        }
+    }
+
+    #[test]
+    fn usual_headers_are_compared_with_no_name() {
+        let usual = "accept accept-encoding accept-language authorization cookie dnt origin priority sec-fetch-mode \
+            traceparent user-agent x-forwarded-for x-request-id 1-a _a";
+        for name in usual.split_whitespace() {
+            assert!(!may_be_listed(name), "{name}");
         }
     }
 

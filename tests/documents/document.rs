@@ -102,6 +102,29 @@ impl Document {
         headings
     }
 
+    /// All code in the columns of tables that have this heading.
+    pub fn code_of_columns(&self, heading: &str) -> Vec<String> {
+        let (mut found, mut headings, mut column, mut in_head) = (Vec::new(), Vec::<String>::new(), 0, false);
+        for event in self.events() {
+            match event {
+                Event::Start(Tag::TableHead) => {
+                    (in_head, column) = (true, 0);
+                    headings.clear();
+                }
+                Event::End(TagEnd::TableHead) => in_head = false,
+                Event::Start(Tag::TableRow) => column = 0,
+                Event::Start(Tag::TableCell) if in_head => headings.push(String::new()),
+                Event::Text(text) if in_head => headings.iter_mut().rev().take(1).for_each(|head| head.push_str(&text)),
+                Event::Code(code) if !in_head && headings.get(column).is_some_and(|head| head == heading) => {
+                    found.push(code.to_string());
+                }
+                Event::End(TagEnd::TableCell) => column += 1,
+                _ => {}
+            }
+        }
+        found
+    }
+
     /// The rows of the first table below that heading, without its head; each cell as text.
     #[track_caller]
     pub fn table(&self, below: &str) -> Vec<Vec<String>> {

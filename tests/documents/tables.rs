@@ -57,6 +57,23 @@ fn entries(folder: &str) -> BTreeSet<String> {
 }
 
 #[test]
+fn every_test_that_the_security_page_names_is_there() {
+    let is_source = |path: &String| path.ends_with(".rs") || path.ends_with("contract.toml");
+    let sources: Vec<_> = document::files().into_iter().filter(is_source).collect();
+    let sources: String =
+        sources.iter().map(|path| fs::read_to_string(path).expect("a file of this repository")).collect();
+    let named = Document::read("docs/security.md").code_of_columns("test");
+    assert!(named.len() > 50, "only {} tests were found", named.len());
+    for test in named {
+        // A path is checked with all others.
+        assert!(
+            test.contains('/') && document::files().contains(&test) || sources.contains(&test),
+            "there is no test {test}"
+        );
+    }
+}
+
+#[test]
 fn the_readme_is_short() {
     assert!(readme().lines() <= README_LINES, "{} lines", readme().lines());
 }

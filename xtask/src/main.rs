@@ -7,6 +7,7 @@ mod completions;
 mod e2e;
 mod fmt;
 mod forward;
+mod fuzz;
 mod image;
 mod lint;
 mod manifests;
@@ -85,6 +86,8 @@ enum Command {
     },
     /// Check formatting and documents, lints on both targets, documentation, licences and sources of the dependencies
     Lint,
+    /// Give the code that reads what strangers send inputs that a fuzzer makes
+    Fuzz(fuzz::Arguments),
     /// Print what lets a shell complete the arguments of `cargo xtask`; CONTRIBUTING.md says how to load it
     Completions {
         /// The shell
@@ -115,6 +118,7 @@ fn main() -> ExitCode {
         Command::Setup => setup::run(&mut runner),
         Command::Fmt { check } => fmt::run(&mut runner, check),
         Command::Lint => lint::run(&mut runner),
+        Command::Fuzz(arguments) => fuzz::run(&mut runner, &arguments),
         Command::Clean => clean::run(),
         Command::Completions { shell } => completions::run(shell, Cli::command()),
     };

@@ -22,6 +22,9 @@ const STRAY_VARIABLES: [&str; 8] = [
 /// again whenever a plain `cargo build` comes after `cargo xtask`.
 const OWN_PACKAGE: [&str; 2] = ["CARGO_MANIFEST_", "CARGO_PKG_"];
 
+/// The package with the targets of `cargo xtask fuzz`.
+pub const FUZZ: &str = "fuzz";
+
 /// The package of the runtime.
 pub const RUNTIME: &str = "httpserver-runtime";
 
@@ -64,6 +67,7 @@ pub const NATIVE: &[&str] = &[
     CLUSTER,
     CONTRACT,
     END_TO_END,
+    FUZZ,
     "test-hostile",
     "test-manifests",
     "test-support",

@@ -7,6 +7,7 @@ use wasmtime_wasi_http::p2::bindings::ProxyPre;
 use super::{Guest, State};
 use crate::cache::Entry;
 use crate::engine::{self, Engine};
+use crate::log;
 use crate::manifest::Manifest;
 use crate::options::Options;
 use crate::variables::Variables;
@@ -34,7 +35,7 @@ pub fn load(
 fn component(engine: &Engine, wasm: &[u8], entry: Option<&Entry>) -> Result<Component> {
     match entry.map(|entry| entry.component(engine, wasm)) {
         Some(Ok(component)) => return Ok(component),
-        Some(Err(error)) => eprintln!("httpserver: compiling, not using the entry of the cache: {error:#}"),
+        Some(Err(error)) => log::line(format_args!("compiling, not using the entry of the cache: {error:#}")),
         None => {}
     }
     engine::compile(engine, wasm)

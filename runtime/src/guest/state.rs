@@ -8,6 +8,10 @@ use wasmtime::{ResourceLimiter, Trap};
 use wasmtime_wasi::{I32Exit, WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpCtx, WasiHttpCtxView, WasiHttpHooks, WasiHttpView};
 
+use super::Memory;
+use super::output::Output;
+use crate::budget::RESOURCES;
+use crate::log::Stream;
 use crate::variables::Variables;
 
 /// The host's state of one instance.
@@ -22,12 +26,14 @@ pub(crate) struct State {
 
 impl State {
     /// The guest gets the process's stdout and stderr, and nothing else of the system.
-    pub(crate) fn new(variables: Arc<Variables>, memory: usize) -> Self {
+    pub(crate) fn new(variables: Arc<Variables>, memory: Memory) -> Self {
+        let mut table = ResourceTable::new();
+        table.set_max_capacity(RESOURCES);
         Self {
             variables,
-            memory: Memory { limit: memory, refused: None },
-            table: ResourceTable::new(),
-            wasi: WasiCtx::builder().inherit_stdout().inherit_stderr().build(),
+            memory,
+            table,
+            wasi: WasiCtx::builder().stdout(Output::new(Stream::Stdout)).stderr(Output::new(Stream::Stderr)).build(),
             http: WasiHttpCtx::new(),
             hooks: DenyOutgoing,
         }
@@ -46,8 +52,8 @@ impl State {
         } else {
             format!("it failed: {error:#}")
         };
-        match self.memory.refused {
-            Some(wanted) => format!("it wanted {wanted} bytes of memory, the limit is {}; {end}", self.memory.limit),
+        match self.memory.refused() {
+            Some(refused) => format!("{refused}; {end}"),
             None => end,
         }
     }
@@ -62,26 +68,6 @@ impl WasiView for State {
 impl WasiHttpView for State {
     fn http(&mut self) -> WasiHttpCtxView<'_> {
         WasiHttpCtxView { hooks: &mut self.hooks, table: &mut self.table, ctx: &mut self.http }
-    }
-}
-
-/// The limit of an instance's linear memory, bytes, and the size that was refused.
-struct Memory {
-    limit: usize,
-    refused: Option<usize>,
-}
-
-impl ResourceLimiter for Memory {
-    fn memory_growing(&mut self, _current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
-        let within = desired <= self.limit;
-        if !within {
-            self.refused = Some(desired);
-        }
-        Ok(within)
-    }
-
-    fn table_growing(&mut self, _current: usize, _desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
-        Ok(true)
     }
 }
 

@@ -1,15 +1,18 @@
 //! The listeners of a server: one for each of its threads.
 
 use std::io::{self, ErrorKind};
-use std::net::{SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
+use std::os::fd::AsRawFd;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
-use socket2::{Domain, Protocol, Socket, Type};
+use rustix::io::Errno;
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::net::TcpStream;
 use tokio::time::sleep;
-use tokio_util::sync::CancellationToken;
 
+use crate::connection::{Seat, Seats};
 use crate::log;
 use crate::options::Listen;
 
@@ -18,6 +21,11 @@ const BACKLOG: i32 = 1024;
 
 /// The pause after a failed accept, for example when file descriptors ran out.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// What the kernel takes of a response that it cannot send yet, bytes: without a limit it takes up to 4 MiB for a client that does not
+/// read, and counts them as the pod's memory. The next write follows when half of it was sent: 16 KiB are the least progress that is
+/// seen, as with HTTP/2.
+const UNSENT: libc::c_int = 32 << 10;
 
 /// What one thread accepts connections from.
 pub(super) struct Listener {
@@ -30,8 +38,8 @@ pub(super) struct Listener {
 ///
 /// # Errors
 /// The address cannot be used.
-pub(super) fn open(listen: &Listen, threads: usize) -> Result<(SocketAddr, Vec<Listener>)> {
-    match listen {
+pub(super) fn open(listen: &Listen, threads: usize, patience: Duration) -> Result<(SocketAddr, Vec<Listener>)> {
+    let (address, listeners) = match listen {
         Listen::Address(address) => bind(*address, threads).map_err(|error| match error.kind() {
             ErrorKind::AddrInUse => {
                 anyhow!("cannot listen on {address}: another server has that address; stop it, or choose another with `--listen` or SPIN_HTTP_LISTEN_ADDR, port 0 for a free one")
@@ -39,13 +47,41 @@ pub(super) fn open(listen: &Listen, threads: usize) -> Result<(SocketAddr, Vec<L
             _ => anyhow!("cannot listen on {address}: {error}; choose another address with `--listen` or SPIN_HTTP_LISTEN_ADDR"),
         }),
         Listen::Inherited(socket) => share(socket, threads).context("cannot use the inherited socket"),
+    }?;
+    for listener in &listeners {
+        prepare(&listener.socket, patience).with_context(|| format!("cannot prepare the socket of {address}"))?;
     }
+    Ok((address, listeners))
+}
+
+/// Sets the options of a listener that its connections inherit.
+fn prepare(socket: &TcpListener, patience: Duration) -> io::Result<()> {
+    let options = SockRef::from(socket);
+    // The head and the body of a streamed response are two segments; the second must not wait for the first's acknowledgement.
+    options.set_tcp_nodelay(true)?;
+    // The kernel ends a connection whose client takes nothing, also after the process has closed it.
+    options.set_tcp_user_timeout(Some(patience))?;
+    let unsent = UNSENT;
+    // SAFETY: the kernel reads one int, which lives until it returns.
+    let set = unsafe {
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            libc::IPPROTO_TCP,
+            libc::TCP_NOTSENT_LOWAT,
+            (&raw const unsent).cast(),
+            size_of_val(&unsent) as libc::socklen_t,
+        )
+    };
+    if set == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
 /// One socket for each thread, all on the same address: the kernel distributes new connections among them.
 fn bind(address: SocketAddr, threads: usize) -> io::Result<(SocketAddr, Vec<Listener>)> {
     // With SO_REUSEPORT a second server of the same user would get the same port, and no error. A socket without it gets the error.
-    let probe = socket(address)?;
+    let (address, probe) = match socket(address) {
+        Err(error) => without_ipv6(address, &error).ok_or(error).and_then(|other| Ok((other, socket(other)?)))?,
+        Ok(probe) => (address, probe),
+    };
     probe.bind(&address.into())?;
     let address = probe.local_addr()?.as_socket().unwrap_or(address);
     let listeners = (0..threads).map(|_| {
@@ -59,8 +95,18 @@ fn bind(address: SocketAddr, threads: usize) -> io::Result<(SocketAddr, Vec<List
     Ok((address, listeners.collect::<io::Result<_>>()?))
 }
 
+/// The address that stands in for `[::]` on a kernel without IPv6 (`ipv6.disable=1`).
+fn without_ipv6(address: SocketAddr, error: &io::Error) -> Option<SocketAddr> {
+    let instead = address.ip() == Ipv6Addr::UNSPECIFIED && Errno::from_io_error(error) == Some(Errno::AFNOSUPPORT);
+    instead.then(|| SocketAddr::from((Ipv4Addr::UNSPECIFIED, address.port())))
+}
+
 fn socket(address: SocketAddr) -> io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    if address.is_ipv6() {
+        // `[::]` is for IPv4, too, whatever the system's default is (`net.ipv6.bindv6only`).
+        socket.set_only_v6(false)?;
+    }
     // A server can start again while connections of its predecessor are still in TIME_WAIT.
     socket.set_reuse_address(true)?;
     Ok(socket)
@@ -74,33 +120,38 @@ fn share(socket: &TcpListener, threads: usize) -> io::Result<(SocketAddr, Vec<Li
 }
 
 impl Listener {
-    /// Hands each new connection to `serve`, until `draining` is cancelled.
+    /// Hands each new connection to `serve`, with a seat of `seats`, until the drain begins.
     ///
     /// # Errors
     /// The executor does not take the socket.
     pub(super) async fn accept(
         self,
-        draining: &CancellationToken,
-        serve: impl Fn(TcpStream, SocketAddr),
+        seats: &Seats,
+        serve: impl Fn(TcpStream, SocketAddr, Arc<Seat>),
     ) -> io::Result<()> {
         let socket = tokio::net::TcpListener::from_std(self.socket)?;
         loop {
             let accepted = tokio::select! {
                 biased;
-                () = draining.cancelled() => break,
-                accepted = socket.accept() => accepted,
+                () = seats.draining().cancelled() => break,
+                accepted = async {
+                    let free = seats.free().await;
+                    socket.accept().await.map(|accepted| (accepted, free))
+                } => accepted,
             };
             match accepted {
-                Ok((stream, peer)) => serve(stream, peer),
+                Ok(((stream, peer), free)) => serve(stream, peer, seats.take(Some(free))),
                 Err(error) => {
-                    log::line(format_args!("cannot accept a connection: {error}"));
+                    log::accept_failed(&error);
+                    // If no file is left, this gives one back.
+                    seats.ask();
                     sleep(ACCEPT_PAUSE).await;
                 }
             }
         }
         // What waits in an inherited socket is for the server that has it next.
         if !self.inherited {
-            accept_backlog(&socket.into_std()?, serve);
+            accept_backlog(&socket.into_std()?, |stream, peer| serve(stream, peer, seats.take(None)));
         }
         Ok(())
     }
@@ -122,18 +173,62 @@ mod tests {
     use std::cell::Cell;
     use std::net;
 
+    use tokio_util::sync::CancellationToken;
+
     use super::*;
+
+    const PATIENCE: Duration = Duration::from_secs(7);
+
+    #[test]
+    fn a_connection_has_the_options_of_its_listener() {
+        let (address, listeners) = open(&Listen::Address(([127, 0, 0, 1], 0).into()), 1, PATIENCE).unwrap();
+        listeners[0].socket.set_nonblocking(false).unwrap();
+        let _client = net::TcpStream::connect(address).unwrap();
+        let (accepted, _) = listeners[0].socket.accept().unwrap();
+        let options = SockRef::from(&accepted);
+        assert!(options.tcp_nodelay().unwrap());
+        assert_eq!(options.tcp_user_timeout().unwrap(), Some(PATIENCE));
+        let (mut unsent, mut size) = (0, size_of::<libc::c_int>() as libc::socklen_t);
+        // SAFETY: the kernel writes one int, for which there is room.
+        let got = unsafe {
+            libc::getsockopt(
+                accepted.as_raw_fd(),
+                libc::IPPROTO_TCP,
+                libc::TCP_NOTSENT_LOWAT,
+                (&raw mut unsent).cast(),
+                &raw mut size,
+            )
+        };
+        assert_eq!((got, unsent), (0, UNSENT));
+    }
 
     /// How many connections that wait when the drain begins are served, and how many are left in the socket.
     async fn served_and_left(listen: Listen, other: Option<TcpListener>) -> (u32, usize) {
-        let (address, mut listeners) = open(&listen, 1).unwrap();
+        let (address, mut listeners) = open(&listen, 1, PATIENCE).unwrap();
         let _clients: Vec<_> = (0..3).map(|_| net::TcpStream::connect(address).unwrap()).collect();
         let draining = CancellationToken::new();
         draining.cancel();
         let served = Cell::new(0);
         let listener = listeners.pop().unwrap();
-        listener.accept(&draining, |_, _| served.set(served.get() + 1)).await.unwrap();
+        let seats = Seats::new(10, draining);
+        listener.accept(&seats, |_, _, _| served.set(served.get() + 1)).await.unwrap();
         (served.get(), other.map_or(0, |other| std::iter::from_fn(|| other.accept().ok()).count()))
+    }
+
+    #[test]
+    fn the_address_for_everybody_is_for_both_families() {
+        let (address, _listeners) = open(&Listen::Address((Ipv6Addr::UNSPECIFIED, 0).into()), 1, PATIENCE).unwrap();
+        for client in [Ipv6Addr::LOCALHOST.into(), net::IpAddr::from(Ipv4Addr::LOCALHOST)] {
+            net::TcpStream::connect((client, address.port())).unwrap();
+        }
+    }
+
+    #[test]
+    fn without_ipv6_the_address_for_everybody_is_that_of_ipv4() {
+        let other = |address: &str, error: Errno| without_ipv6(address.parse().unwrap(), &error.into());
+        assert_eq!(other("[::]:80", Errno::AFNOSUPPORT), Some("0.0.0.0:80".parse().unwrap()));
+        assert_eq!(other("[::]:80", Errno::ADDRINUSE), None);
+        assert_eq!(other("[::1]:80", Errno::AFNOSUPPORT), None);
     }
 
     #[tokio::test]

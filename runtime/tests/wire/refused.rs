@@ -1,6 +1,6 @@
 //! Responses that the runtime makes before the guest runs, or without it.
 
-use test_support::App;
+use test_support::{App, eventually};
 
 #[test]
 fn a_request_that_breaks_the_rules_of_http_gets_400_and_the_reason() {
@@ -48,10 +48,29 @@ fn a_hundred_fields_are_accepted_and_one_more_gets_431() {
 
 #[test]
 fn a_head_that_is_too_large_gets_431() {
+    // Bytes of a head that are accepted, and bytes that are not.
+    for (argument, accepted, refused) in [
+        (None, 15 << 10, 17 << 10),
+        (Some("--max-head=8192"), 7 << 10, 9 << 10),
+        (Some("--max-head=65536"), 60 << 10, 1 << 20),
+    ] {
+        let server = App::guest().args(argument).start();
+        let request = |length: usize| format!("GET /ok HTTP/1.1\r\nHost: test\r\nX-A: {}\r\n\r\n", "a".repeat(length));
+        assert_eq!(server.ask(request(accepted)).status, 200, "{argument:?}");
+        assert_eq!(server.ask(request(refused)).status, 431, "{argument:?}");
+    }
+}
+
+#[test]
+fn connection_cannot_remove_what_a_request_needs() {
     let server = App::guest().start();
-    let request = |length: usize| format!("GET /ok HTTP/1.1\r\nHost: test\r\nX-A: {}\r\n\r\n", "a".repeat(length));
-    assert_eq!(server.ask(request(32 << 10)).status, 200);
-    assert_eq!(server.ask(request(1 << 20)).status, 431);
+    let response = server.ask("GET /dump HTTP/1.1\r\nHost: test\r\nX-A: 1\r\nConnection: host, x-a, close\r\n\r\n");
+    assert_eq!(response.status, 200);
+    assert!(response.text().contains(r#"authority Some("test")"#), "{}", response.text());
+    assert!(!response.text().contains("x-a"), "{}", response.text());
+    let response = server
+        .ask("POST /hold HTTP/1.1\r\nHost: test\r\nContent-Length: 2\r\nConnection: content-length, close\r\n\r\nab");
+    assert_eq!((response.status, response.text()), (200, "2"));
 }
 
 #[test]
@@ -78,8 +97,8 @@ fn the_runtime_responds_to_the_well_known_paths_of_spin() {
     // The guest cannot respond: the only instance is busy.
     let server = App::guest().arg("--max-instances=1").start();
     let mut busy = server.connect();
-    busy.send("POST /hold HTTP/1.1\r\nHost: test\r\nContent-Length: 1\r\n\r\n");
-    server.stdout.line_with("holding");
+    busy.send("GET /wait HTTP/1.1\r\nHost: test\r\n\r\n");
+    eventually("the instance is busy", || (server.get("/ok").status == 503).then_some(()));
     let health = server.get("/.well-known/spin/health");
     assert_eq!((health.status, health.text()), (200, "OK"));
     let info = server.get("/.well-known/spin/info").json();

@@ -4,6 +4,7 @@
 
 pub mod arguments;
 mod containerd;
+mod durable;
 mod node;
 
 pub use node::{Node, Plan};

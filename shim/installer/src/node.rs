@@ -4,9 +4,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::{fs, io};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 
 use crate::arguments::Version;
+use crate::durable::{self, Attributes};
 use crate::{BINARY, containerd};
 
 /// Ends the name of the copy of the configuration from before the install.
@@ -14,6 +15,7 @@ const BACKUP: &str = "before-httpserver-shim";
 
 /// Where things are on a node.
 pub struct Node {
+    root: PathBuf,
     binary: PathBuf,
     config: PathBuf,
     backup: PathBuf,
@@ -33,10 +35,23 @@ pub struct Plan {
     then: &'static str,
 }
 
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 enum Action {
-    Copy { from: PathBuf, to: PathBuf },
-    Write { to: PathBuf, text: String },
+    /// The shim's binary, which belongs to who installs it.
+    Install {
+        from: PathBuf,
+        to: PathBuf,
+    },
+    /// The configuration as it is, with its owner and mode.
+    Keep {
+        from: PathBuf,
+        to: PathBuf,
+    },
+    /// A new text, with the owner and mode of what it replaces.
+    Write {
+        to: PathBuf,
+        text: String,
+    },
     Remove(PathBuf),
 }
 
@@ -45,6 +60,7 @@ impl Node {
     pub fn in_dir(root: &Path, version: Option<Version>) -> Self {
         let config = root.join("etc/containerd/config.toml");
         Self {
+            root: root.to_owned(),
             binary: root.join("usr/local/bin").join(BINARY),
             backup: config.with_extension(format!("toml.{BACKUP}")),
             config,
@@ -57,7 +73,7 @@ impl Node {
         let mut actions = Vec::new();
         if read(binary)? != read(&self.binary)? {
             let said = format!("copy the shim to {}", self.binary.display());
-            actions.push((said, Action::Copy { from: binary.to_owned(), to: self.binary.clone() }));
+            actions.push((said, Action::Install { from: binary.to_owned(), to: self.binary.clone() }));
         }
         let present = self.config()?;
         let text = containerd::add(present.as_deref(), || self.version())
@@ -65,7 +81,7 @@ impl Node {
         if present.as_ref() != Some(&text) {
             if present.is_some() {
                 let said = format!("keep {} as {}", self.config.display(), self.backup.display());
-                actions.push((said, Action::Copy { from: self.config.clone(), to: self.backup.clone() }));
+                actions.push((said, Action::Keep { from: self.config.clone(), to: self.backup.clone() }));
             }
             let said = format!("add the handler `spin` to {}", self.config.display());
             actions.push((said, Action::Write { to: self.config.clone(), text }));
@@ -106,6 +122,12 @@ impl Node {
     }
 
     fn config(&self) -> Result<Option<String>> {
+        // A link of a node that is mounted elsewhere may lead to a file of this system.
+        let target = durable::follow(&self.config)?;
+        if let (Ok(root), Ok(folder)) = (self.root.canonicalize(), target.with_file_name("").canonicalize()) {
+            let (config, root_shown) = (self.config.display(), self.root.display());
+            ensure!(folder.starts_with(root), "{config} is a link to {}, out of {root_shown}", target.display());
+        }
         read_text(&self.config)
     }
 
@@ -150,24 +172,16 @@ impl Plan {
 impl Action {
     fn run(&self) -> io::Result<()> {
         match self {
-            Self::Copy { from, to } => replace(to, |temporary| fs::copy(from, temporary).map(drop)),
-            Self::Write { to, text } => replace(to, |temporary| {
-                // With the mode of what it replaces.
-                if to.exists() {
-                    fs::copy(to, temporary)?;
-                }
-                fs::write(temporary, text)
-            }),
-            Self::Remove(path) => fs::remove_file(path),
+            Self::Install { from, to } => durable::replace(
+                to,
+                &fs::read(from)?,
+                &Attributes { mode: fs::metadata(from)?.permissions(), owner: None },
+            ),
+            Self::Keep { from, to } => durable::replace(to, &fs::read(from)?, &Attributes::of(from)?),
+            Self::Write { to, text } => durable::replace(to, text.as_bytes(), &Attributes::of(to)?),
+            Self::Remove(path) => durable::remove(path),
         }
     }
-}
-
-/// Writes a new file, then renames it to `path`: a program that runs from `path` goes on, and a reader never sees half a file.
-fn replace(path: &Path, write: impl FnOnce(&Path) -> io::Result<()>) -> io::Result<()> {
-    fs::create_dir_all(path.parent().expect("a file is in a folder"))?;
-    let temporary = path.with_extension(format!("{}.new", std::process::id()));
-    write(&temporary).and_then(|()| fs::rename(&temporary, path)).inspect_err(|_| drop(fs::remove_file(&temporary)))
 }
 
 fn read(path: &Path) -> Result<Option<Vec<u8>>> {
@@ -184,6 +198,8 @@ fn read_text(path: &Path) -> Result<Option<String>> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
+
     use super::*;
 
     const CONFIG: &str = "# ours\nversion   =  3\n";
@@ -214,6 +230,11 @@ mod tests {
         }
     }
 
+    fn owner(path: &Path) -> (u32, u32) {
+        let metadata = fs::metadata(path).unwrap();
+        (metadata.uid(), metadata.gid())
+    }
+
     #[test]
     fn a_plan_alone_changes_nothing() {
         let root = Root::new(Some(CONFIG));
@@ -240,6 +261,85 @@ mod tests {
     }
 
     #[test]
+    fn a_link_in_the_place_of_the_configuration_stays_a_link() {
+        // To a file, and to none yet.
+        for config in [None, Some(CONFIG)] {
+            let root = Root::new(None);
+            let managed = root.folder.path().join("managed");
+            fs::create_dir_all(root.node.config.parent().unwrap()).unwrap();
+            fs::create_dir(&managed).unwrap();
+            symlink("../../managed/link", &root.node.config).unwrap();
+            symlink(managed.join("config.toml"), managed.join("link")).unwrap();
+            if let Some(config) = config {
+                fs::write(managed.join("config.toml"), config).unwrap();
+            }
+            root.install().apply(true).unwrap();
+            assert!(root.node.config.is_symlink() && managed.join("link").is_symlink());
+            assert!(
+                fs::read_to_string(managed.join("config.toml")).unwrap().contains("io.containerd.wasmtime-spin.v1")
+            );
+            root.node.uninstall().unwrap().apply(true).unwrap();
+            assert!(root.node.config.is_symlink() && managed.join("link").is_symlink());
+            assert_eq!(root.config().as_deref(), config);
+            let left: Vec<_> = fs::read_dir(managed).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+            assert_eq!(left.len(), 1 + usize::from(config.is_some()), "{left:?}");
+        }
+    }
+
+    #[test]
+    fn a_link_out_of_the_nodes_root_is_refused() {
+        let elsewhere = tempfile::tempdir().unwrap();
+        for target in ["there", "not-there"] {
+            let root = Root::new(Some(CONFIG));
+            fs::write(elsewhere.path().join("there"), CONFIG).unwrap();
+            fs::remove_file(&root.node.config).unwrap();
+            symlink(elsewhere.path().join(target), &root.node.config).unwrap();
+            let error = root.node.install(&root.folder.path().join("built")).unwrap_err().to_string();
+            assert!(error.contains("is a link to") && error.contains(target), "{error}");
+        }
+    }
+
+    #[test]
+    fn the_configuration_and_its_copy_keep_their_owner_and_mode() {
+        let root = Root::new(Some(CONFIG));
+        // Only root can give a file away.
+        let (uid, gid) = chown(&root.node.config, Some(1234), Some(4321))
+            .map_or_else(|_| owner(root.folder.path()), |()| (1234, 4321));
+        fs::set_permissions(&root.node.config, fs::Permissions::from_mode(0o640)).unwrap();
+        root.install().apply(true).unwrap();
+        for path in [&root.node.config, &root.node.backup] {
+            let mode = fs::metadata(path).unwrap().permissions().mode() & 0o7777;
+            assert_eq!((owner(path), mode), ((uid, gid), 0o640), "{}", path.display());
+        }
+        root.node.uninstall().unwrap().apply(true).unwrap();
+        assert_eq!(owner(&root.node.config), (uid, gid));
+    }
+
+    #[test]
+    fn the_binary_is_the_installers_own_and_a_new_configuration_is_for_everybody() {
+        let root = Root::new(None);
+        let built = root.folder.path().join("built");
+        chown(&built, Some(1234), Some(4321)).ok();
+        fs::set_permissions(&built, fs::Permissions::from_mode(0o4755)).unwrap();
+        root.install().apply(true).unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o7777;
+        assert_eq!((mode(&root.node.binary), mode(&root.node.config)), (0o755, 0o644));
+        assert_eq!(owner(&root.node.binary), owner(root.folder.path()));
+    }
+
+    #[test]
+    fn a_file_that_somebody_put_in_the_way_is_not_written() {
+        let root = Root::new(Some(CONFIG));
+        let victim = root.folder.path().join("victim");
+        fs::write(&victim, "kept").unwrap();
+        for name in [format!("config.{}.new", std::process::id()), "config.toml.new".to_owned()] {
+            symlink(&victim, root.node.config.with_file_name(name)).unwrap();
+        }
+        root.install().apply(true).unwrap();
+        assert_eq!(fs::read_to_string(victim).unwrap(), "kept");
+    }
+
+    #[test]
     fn uninstall_keeps_what_others_changed() {
         let root = Root::new(Some(CONFIG));
         root.install().apply(true).unwrap();
@@ -256,6 +356,6 @@ mod tests {
         root.install().apply(true).unwrap();
         fs::write(root.folder.path().join("built"), "newer").unwrap();
         let plan = root.install();
-        assert!(matches!(plan.actions.as_slice(), [(_, Action::Copy { .. })]), "{plan:?}");
+        assert!(matches!(plan.actions.as_slice(), [(_, Action::Install { .. })]), "{plan:?}");
     }
 }

@@ -1,50 +1,43 @@
-//! A container of libcontainer, in a process of its own: libcontainer forks, which is safe only without threads.
+//! A container of libcontainer. What libcontainer does runs in a process of its own, since it forks, which is safe only without
+//! threads. The process ends when it is done: nothing outside of the container has to live for the container's sake.
 
-use std::cell::RefCell;
-use std::fs::{self, File, OpenOptions};
-use std::path::PathBuf;
+use std::fs::{File, OpenOptions};
+use std::io::Write;
+use std::os::fd::AsRawFd;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use libcontainer::container::Container as LibContainer;
 use libcontainer::container::builder::ContainerBuilder;
-use libcontainer::signal::Signal;
+use libcontainer::container::{Container, ContainerStatus};
+use libcontainer::hooks::run_hooks;
+use libcontainer::notify_socket::NOTIFY_FILE;
 use libcontainer::syscall::syscall::SyscallType;
-use oci_spec::runtime::LinuxResources;
+use oci_spec::runtime::Hook;
+use rustix::fs::{Mode, OFlags, open};
 use serde::{Deserialize, Serialize};
-use zygote::Zygote;
 
 use crate::builder::precompile::Compiled;
+use crate::cgroup::{Driver, Groups};
 use crate::container::executor::Executor;
-use crate::ipc::{Reply, from_reply, to_reply};
-use crate::{cgroup, forks, logger};
-
-thread_local! {
-    /// The container of this process.
-    static CONTAINER: RefCell<Option<LibContainer>> = const { RefCell::new(None) };
-}
+use crate::forks::Deadline;
+use crate::ipc::to_reply;
+use crate::logger;
 
 /// Between `io.containerd.` and `.v1` in containerd's `runtime_type`.
 pub const NAME: &str = "wasmtime-spin";
-
-/// How likely the kernel kills this process if the node has no memory left (proc(5)).
-const OOM_SCORE: &str = "/proc/self/oom_score_adj";
-
-/// The process that keeps a container; it is killed when this is dropped.
-pub struct Container(Zygote);
 
 /// The input from which a container is built.
 #[derive(Serialize, Deserialize)]
 pub struct CreateOptions {
     /// Its name in the namespace.
     pub id: String,
-    /// containerd's namespace.
-    pub namespace: String,
+    /// The folder for its state, which must not be there yet.
+    pub state: PathBuf,
     /// The folder with its `config.json`.
     pub bundle: PathBuf,
     /// Its stdin, stdout and stderr.
     pub stdio: Stdio,
-    /// Whether systemd makes its cgroup.
-    pub systemd_cgroup: bool,
     /// The compiled code of its application, if there is any.
     pub code: Option<Compiled>,
 }
@@ -60,92 +53,42 @@ pub struct Stdio {
     pub stderr: String,
 }
 
-/// The folder in which libcontainer keeps the state of the containers in `namespace`.
-pub fn state_root(namespace: &str) -> PathBuf {
-    PathBuf::from("/run/containerd").join(NAME).join(namespace)
+/// The folder in which libcontainer keeps the state of the container `id` in `namespace`.
+pub fn state(namespace: &str, id: &str) -> PathBuf {
+    Path::new("/run/containerd").join(NAME).join(namespace).join(id)
 }
 
-impl Container {
-    /// Builds the container and its process, which then waits for [`Self::start`].
-    pub fn build(options: CreateOptions) -> Result<Self> {
-        let process = forks::spawn()?;
-        from_reply(process.try_run(|options| to_reply(build(options)), options))?;
-        Ok(Self(process))
-    }
-
-    /// The container's first process.
-    pub fn pid(&self) -> Result<i32> {
-        let pid =
-            |()| with(|container| container.pid().map(|pid| pid.as_raw()).context("the container has no process"));
-        from_reply(self.0.try_run(pid, ()))
-    }
-
-    /// All of the container's processes.
-    pub fn pids(&self) -> Result<Vec<i32>> {
-        from_reply(self.0.try_run(|()| with(|container| cgroup::pids(container)), ()))
-    }
-
-    /// Lets the container's process continue: it runs the program, or serves.
-    pub fn start(&self) -> Result<()> {
-        from_reply(self.0.try_run(|()| with(|container| Ok(container.start()?)), ()))
-    }
-
-    /// Sends `signal` to the container's first process, or to `all` of them.
-    pub fn kill(&self, signal: u32, all: bool) -> Result<()> {
-        let kill = |(signal, all): (u32, bool)| {
-            with(|container| {
-                let signal = Signal::try_from(signal.cast_signed())
-                    .with_context(|| format!("invalid signal \"{signal}\": expected a number of Linux, such as 15"))?;
-                Ok(container.kill(signal, all)?)
-            })
-        };
-        from_reply(self.0.try_run(kill, (signal, all)))
-    }
-
-    /// Sets the limits that `resources`, the OCI spec's as JSON, names.
-    pub fn update(&self, resources: Vec<u8>) -> Result<()> {
-        let update = |resources: Vec<u8>| {
-            with(|container| {
-                let resources: LinuxResources =
-                    serde_json::from_slice(&resources).context("expected the OCI spec's `linux.resources` as JSON")?;
-                cgroup::update(container, &resources)
-            })
-        };
-        from_reply(self.0.try_run(update, resources))
-    }
-
-    /// Kills the processes that still run, and removes the container's cgroup and state.
-    pub fn delete(&self) -> Result<()> {
-        from_reply(self.0.try_run(|()| with(|container| Ok(container.delete(true)?)), ()))
-    }
+/// Builds a container in `groups`, and its first process, whose number is returned. It waits for [`start`].
+///
+/// # Errors
+/// libcontainer fails, or the deadline is over. Parts of the container may be there then.
+pub fn build(options: CreateOptions, groups: &Groups, deadline: &Deadline) -> Result<i32> {
+    let is_systemd = groups.driver == Driver::Systemd;
+    deadline.run(|(options, is_systemd)| to_reply(build_here(options, is_systemd)), (options, is_systemd), Some(groups))
 }
 
-fn build(CreateOptions { id, namespace, bundle, stdio, systemd_cgroup, code }: CreateOptions) -> Result<()> {
+fn build_here(CreateOptions { id, state, bundle, stdio, code }: CreateOptions, is_systemd: bool) -> Result<i32> {
     logger::name_container(&id);
     // libcontainer would leave the shim's own groups to a container that asks for none.
     rustix::thread::set_thread_groups(&[]).context("cannot leave the shim's groups")?;
     let executor = Executor::new(code.map(Compiled::open));
-    let root = state_root(&namespace);
+    let root = state.parent().context("the folder for the state has a parent")?;
     let mut builder = ContainerBuilder::new(id, SyscallType::Linux).with_executor(executor).with_root_path(root)?;
-    if let Some(stdin) = open(&stdio.stdin)? {
+    if let Some(stdin) = open_pipe(&stdio.stdin)? {
         builder = builder.with_stdin(stdin);
     }
-    if let Some(stdout) = open(&stdio.stdout)? {
+    if let Some(stdout) = open_pipe(&stdio.stdout)? {
         builder = builder.with_stdout(stdout);
     }
-    if let Some(stderr) = open(&stdio.stderr)? {
+    if let Some(stderr) = open_pipe(&stdio.stderr)? {
         builder = builder.with_stderr(stderr);
     }
-    let builder = builder.as_init(&bundle).as_sibling(true).with_systemd(systemd_cgroup);
-    // libcontainer gives the container's score to this process first, so that the child inherits it. With that score the kernel
-    // would kill this process early.
-    let own = fs::read(OOM_SCORE).with_context(|| format!("cannot read {OOM_SCORE}"))?;
-    CONTAINER.set(Some(builder.build()?));
-    fs::write(OOM_SCORE, own).with_context(|| format!("cannot write {OOM_SCORE}"))
+    let container = builder.as_init(&bundle).as_sibling(true).with_systemd(is_systemd).build()?;
+    container.pid().map(|pid| pid.as_raw()).context("the container has no process")
 }
 
 /// Opens a named pipe to read and to write. So it never waits for the other end, and it stays open if containerd ends.
-fn open(path: &str) -> Result<Option<File>> {
+fn open_pipe(path: &str) -> Result<Option<File>> {
     if path.is_empty() {
         return Ok(None);
     }
@@ -153,6 +96,57 @@ fn open(path: &str) -> Result<Option<File>> {
     opened.map(Some).with_context(|| format!("cannot open the container's `{path}`: expected a named pipe"))
 }
 
-fn with<T>(act: impl FnOnce(&mut LibContainer) -> Result<T>) -> Reply<T> {
-    CONTAINER.with_borrow_mut(|container| to_reply(act(container.as_mut().expect("built before it is used"))))
+/// Lets the first process of the container with this `state` continue: it runs the program, or serves. Never waits for it.
+///
+/// # Errors
+/// The process has ended, or was started before.
+pub fn start(state: &Path) -> Result<()> {
+    let socket = || -> Result<UnixStream> {
+        let folder = open(state, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
+        // Its own path is longer than the 108 bytes of a socket's address (unix(7)).
+        Ok(UnixStream::connect(format!("/proc/self/fd/{}/{NOTIFY_FILE}", folder.as_raw_fd()))?)
+    };
+    let mut socket = socket().context("the container's process does not wait for its start")?;
+    // It continues when the connection ends.
+    socket.write_all(b"start").context("cannot start the container's process")
+}
+
+/// Runs the hooks that the specification has for the time after the start.
+///
+/// # Errors
+/// One of them fails, or the deadline is over.
+pub fn run_poststart_hooks(state: PathBuf, hooks: Vec<Hook>, deadline: &Deadline) -> Result<()> {
+    let run = |(state, hooks): (PathBuf, Vec<Hook>)| {
+        let run = || -> Result<()> {
+            let mut container = Container::load(state)?;
+            container.set_status(ContainerStatus::Running).save()?;
+            Ok(run_hooks(Some(&hooks), Some(&container.state), Some(&container.root), None)?)
+        };
+        to_reply(run().context("a poststart hook failed"))
+    };
+    deadline.run(run, (state, hooks), None)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+    use std::os::unix::net::UnixListener;
+
+    use super::*;
+
+    #[test]
+    fn a_process_below_a_long_path_is_started() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = folder.path().join("n".repeat(200));
+        std::fs::create_dir(&state).unwrap();
+        let short = open(&state, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).unwrap();
+        let listener = UnixListener::bind(format!("/proc/self/fd/{}/{NOTIFY_FILE}", short.as_raw_fd())).unwrap();
+        start(&state).unwrap();
+        let mut got = String::new();
+        listener.accept().unwrap().0.read_to_string(&mut got).unwrap();
+        assert_eq!(got, "start");
+        drop(listener);
+        let error = format!("{:#}", start(&state).unwrap_err());
+        assert!(error.starts_with("the container's process does not wait for its start: "), "{error}");
+    }
 }

@@ -1,35 +1,36 @@
 //! Compiles an application's component outside of its container, into the node's cache: only root may write to it, and no pod
 //! can reach it.
 //!
-//! Best effort: if this fails, the container compiles for itself, and reports the error in its own log.
+//! The compiler is a process of its own that owns nothing ([`crate::compiler`]). What it takes, it takes from the pod, and what it
+//! may take has a limit. A component that needs more is refused. If anything else fails, the container compiles for itself, and
+//! reports the error in its own log.
+
+mod pod_group;
+mod process;
 
 use std::fs::File;
-use std::num::{NonZeroU32, NonZeroUsize};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context, Result};
-use httpserver_runtime::cache::{Cache, Entry};
+use httpserver_runtime::cache::{Cache, Entry, Key};
 use httpserver_runtime::engine;
-use httpserver_runtime::manifest::Manifest;
-use httpserver_runtime::options::Limits;
 use oci_spec::runtime::Spec;
 use serde::{Deserialize, Serialize};
 use zygote::WireFd;
 
 use crate::container::spin_app::MANIFEST;
-use crate::environment::{self, Environment};
-use crate::forks;
 use crate::image_root::ImageRoot;
-use crate::ipc::{from_reply, to_reply};
+use process::{Compiler, TooMuch};
 
 /// The folder of the node's cache: a place for files that may be removed at any time, and that survive a reboot (FHS 5.5).
 const CACHE: &str = "/var/cache/httpserver-shim";
 
-/// How many compiled components stay.
-const CACHED: usize = 64;
+/// The limit of the node's cache, bytes: thousands of components like this repository's, or 16 of the largest.
+const CACHE_LIMIT: u64 = 1 << 30;
 
-/// The largest component that is compiled here, bytes. A larger one is left to its container, whose memory limit then counts.
-const LARGEST: u64 = 64 << 20;
+/// The largest component that is compiled here, bytes. A larger one is left to its container, whose limits then count. A component
+/// of this size takes some 8 s of a processor's time, a quarter of what the compiler has.
+const LARGEST: u64 = 8 << 20;
 
 /// The largest manifest that is read here, bytes.
 const LARGEST_MANIFEST: u64 = 1 << 20;
@@ -49,30 +50,42 @@ impl Compiled {
     }
 }
 
-/// The compiled code of the application in `image`, which is mounted at `root`. It is compiled if the cache does not have it. None
-/// if there is no application, or an invalid one.
-pub fn compiled(image: &ImageRoot, root: &Path, spec: &Spec) -> Option<Compiled> {
+/// The compiled code of the application in `image`. It is compiled if the cache does not have it. None if there is no application,
+/// or an invalid one.
+///
+/// # Errors
+/// To compile the component takes more than it may.
+pub fn compiled(image: &ImageRoot, spec: &Spec) -> Result<Option<Compiled>> {
     if !image.has_file(Path::new(MANIFEST)) {
-        return None;
+        return Ok(None);
     }
-    let compiled = environment::limits(&Environment::from_spec(spec)).and_then(|Limits { instances, memory }| {
-        let run = |(root, instances, memory): (PathBuf, NonZeroU32, NonZeroUsize)| {
-            to_reply(precompile(&root, &Limits { instances, memory }))
-        };
-        // The compiler takes memory and starts threads. Both go with a process of its own.
-        from_reply(forks::spawn()?.try_run(run, (root.to_owned(), instances, memory)))
-    });
-    compiled.inspect_err(|error| log::warn!("no compiled code for {}: {error:#}", root.display())).ok()
+    match precompile(image, spec) {
+        Ok(compiled) => Ok(Some(compiled)),
+        Err(error) if error.is::<TooMuch>() => Err(error),
+        Err(error) => {
+            log::warn!("not compiled outside of its container: {error:#}");
+            Ok(None)
+        }
+    }
 }
 
-fn precompile(root: &Path, limits: &Limits) -> Result<Compiled> {
-    let image = ImageRoot::open(root)?;
+fn precompile(image: &ImageRoot, spec: &Spec) -> Result<Compiled> {
     let read = |path: &Path, largest| {
         image.read(path, largest)?.with_context(|| format!("`{}` is not in the image", path.display()))
     };
-    let text = String::from_utf8(read(Path::new(MANIFEST), LARGEST_MANIFEST)?)?;
-    let manifest = Manifest::from_text(&text, Path::new(MANIFEST))?;
-    let wasm = read(&manifest.source, LARGEST)?;
-    let (name, file) = Cache::in_dir(CACHE.into()).entry(&engine::new(limits)?, &wasm, CACHED)?.into_parts();
+    let mut compiler = Compiler::start()?;
+    let source = compiler.source(&read(Path::new(MANIFEST), LARGEST_MANIFEST)?)?;
+    let wasm = read(&source, LARGEST)?;
+    let cache = Cache::in_dir(CACHE.into(), CACHE_LIMIT);
+    let key = Key::new(&engine::compiler()?, &wasm);
+    let entry = match cache.find(&key)? {
+        Some(entry) => entry,
+        None => {
+            let group = spec.linux().as_ref().and_then(|linux| linux.cgroups_path().as_ref());
+            compiler.join_pod(group.context("the container has no cgroupsPath")?)?;
+            cache.store(key, |code| compiler.compile(&wasm, code))?
+        }
+    };
+    let (name, file) = entry.into_parts();
     Ok(Compiled { name, file: WireFd::new(file) })
 }

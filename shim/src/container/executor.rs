@@ -8,11 +8,13 @@ use std::rc::Rc;
 
 use anyhow::{Context, Result};
 use httpserver_runtime::cache::Entry;
+use httpserver_runtime::shutdown::hold_signals;
 use libcontainer::workload::default::DefaultExecutor;
 use libcontainer::workload::{Executor as LibExecutor, ExecutorError, ExecutorSetEnvsError, ExecutorValidationError};
 use oci_spec::runtime::Spec;
 use rustix::process::{Signal, set_parent_process_death_signal};
 
+use crate::container::privileges::labels::{self, Kind};
 use crate::container::{exit, linux_program, privileges, spin_app};
 use crate::descriptors;
 
@@ -51,14 +53,16 @@ impl LibExecutor for Executor {
     fn validate(&self, spec: &Spec) -> Result<(), ExecutorValidationError> {
         let ready = || {
             self.leave_node()?;
-            // There is only one thread, so all later threads have no more rights than this one.
+            // There is only one thread, so all later threads have no more rights than this one, and its profile.
             privileges::check(spec)?;
+            let kind = if self.is_linux(spec) { Kind::Program } else { Kind::Application };
+            labels::apply(spec, kind)?;
             // Without its shim nothing could end or replace the container. After the change of user, which would reset this.
             set_parent_process_death_signal(Some(Signal::KILL)).context("cannot tie the container to its shim")
         };
-        ready().map_err(|error| ExecutorValidationError::ArgValidationError(format!("{error:#}")))?;
-        self.is_linux(spec);
-        Ok(())
+        // A SIGTERM before the start would be dropped. A program would inherit what is blocked.
+        let ready = ready().and_then(|()| if self.is_linux(spec) { Ok(()) } else { hold_signals() });
+        ready.map_err(|error| ExecutorValidationError::ArgValidationError(format!("{error:#}")))
     }
 
     fn setup_envs(&self, environment: HashMap<String, String>) -> Result<(), ExecutorSetEnvsError> {

@@ -1,6 +1,7 @@
 //! The privileges of the container's process: those of the OCI specification, and no more. libcontainer drops the others; the
 //! result is read back, and one privilege too many is an error.
 
+pub mod labels;
 mod proc_status;
 
 use anyhow::{Context, Result};
@@ -55,9 +56,17 @@ fn set(list: Option<&Capabilities>) -> Result<CapabilitySet> {
 
 #[cfg(test)]
 mod tests {
-    use oci_spec::runtime::{Capability, LinuxCapabilitiesBuilder};
+    use oci_spec::runtime::{Capability, LinuxCapabilitiesBuilder, ProcessBuilder, SpecBuilder, UserBuilder};
+    use rustix::process::getuid;
 
     use super::*;
+
+    #[test]
+    fn the_privileges_of_this_thread_are_read() {
+        let user = UserBuilder::default().uid(getuid().as_raw() + 1).build().unwrap();
+        let process = ProcessBuilder::default().user(user).build().unwrap();
+        check(&SpecBuilder::default().process(process).build().unwrap()).unwrap_err();
+    }
 
     #[test]
     fn a_missing_list_is_an_empty_one() {

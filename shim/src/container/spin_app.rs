@@ -7,8 +7,9 @@ use anyhow::{Context, Result, ensure};
 use httpserver_runtime::cache::Entry;
 use httpserver_runtime::manifest::Manifest;
 use httpserver_runtime::server::Server;
+use httpserver_runtime::shutdown::{Signals, run_until_signal};
 use httpserver_runtime::variables::{Sources, Variables};
-use httpserver_runtime::{engine, guest, shutdown};
+use httpserver_runtime::{confinement, engine, guest, log};
 use oci_spec::runtime::Spec;
 
 use crate::container::{exit, runtime_config};
@@ -26,9 +27,13 @@ const RUNTIME_CONFIG: &str = "/runtime-config.toml";
 /// # Errors
 /// The image, its variables or the container's settings are invalid, the address is in use, or the drain took too long.
 pub fn run(spec: &Spec, code: Option<Entry>) -> Result<()> {
+    // First, and before there are other threads: they must not take the signals.
+    let signals = Signals::watch()?;
     leave_libcontainer(code.as_ref())?;
+    log::start().context("cannot start a thread for the log")?;
     rustix::thread::set_name(c"httpserver").context("cannot name the process")?;
     let options = environment::options(spec)?;
+    options.budget.warnings().iter().for_each(|warning| log::line(format_args!("{warning}")));
     let manifest_path = Path::new(MANIFEST);
     ensure!(
         regular_file::is_at(manifest_path)?,
@@ -52,7 +57,13 @@ pub fn run(spec: &Spec, code: Option<Entry>) -> Result<()> {
     drop(code);
     let server = Server::bind(&options, guest)?;
     let address = server.address();
-    shutdown::run_until_signal(server, || exit::line(&format!("serving {} on http://{address}", manifest.name)))
+    exit::keep_termination_message();
+    confinement::leave_files()?;
+    run_until_signal(signals, server, || {
+        confinement::enter()?;
+        log::line(format_args!("serving {} on http://{address}", manifest.name));
+        Ok(())
+    })
 }
 
 fn entrypoint(spec: &Spec) -> String {

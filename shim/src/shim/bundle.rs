@@ -6,8 +6,8 @@
 use std::fs::{self, File};
 use std::path::PathBuf;
 
-use anyhow::{Context, Result};
-use oci_spec::runtime::{Capabilities, LinuxCapabilities, Process, Spec};
+use anyhow::{Context, Result, ensure};
+use oci_spec::runtime::{Capabilities, LinuxCapabilities, LinuxNamespace, LinuxNamespaceType, Process, Spec};
 
 use crate::image_root::ImageRoot;
 use crate::shim::home;
@@ -39,6 +39,17 @@ impl Bundle {
     pub fn root(&self) -> Result<PathBuf> {
         let root = self.spec.root().as_ref().context("the container's config.json has no `root`")?;
         Ok(self.folder.join(root.path()))
+    }
+
+    /// # Errors
+    /// The container is to have a user namespace: then the user of a file in the image is not the one that the shim sees, and the
+    /// root has to be mounted with other users.
+    pub fn refuse_user_namespace(&self) -> Result<()> {
+        let namespaces = self.spec.linux().as_ref().and_then(|linux| linux.namespaces().as_ref());
+        let mut kinds = namespaces.into_iter().flatten().map(LinuxNamespace::typ);
+        let has_none = kinds.all(|kind| kind != LinuxNamespaceType::User);
+        ensure!(has_none, "a user namespace is not supported: remove `hostUsers: false` from the pod");
+        Ok(())
     }
 
     /// Completes the specification, and so the file that libcontainer reads: no capability that is not listed, and the `HOME` of
@@ -110,6 +121,17 @@ mod tests {
         assert_eq!(names.len(), 2, "{names:?}");
         let written: Value = serde_json::from_slice(&fs::read(folder.path().join(CONFIG)).unwrap()).unwrap();
         written["process"].clone()
+    }
+
+    #[test]
+    fn a_user_namespace_is_refused() {
+        let refused = |kinds: &[&str]| {
+            let namespaces: Vec<_> = kinds.iter().map(|kind| json!({"type": kind})).collect();
+            let spec = json!({"ociVersion": "1.1.0", "linux": {"namespaces": namespaces}});
+            Bundle { folder: PathBuf::new(), spec: serde_json::from_value(spec).unwrap() }.refuse_user_namespace()
+        };
+        refused(&["pid", "mount"]).unwrap();
+        assert!(refused(&["pid", "user"]).unwrap_err().to_string().contains("`hostUsers: false`"));
     }
 
     #[test]

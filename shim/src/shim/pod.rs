@@ -1,6 +1,7 @@
 //! The shim's process. containerd runs the binary with `start` or `delete`; `start` runs it once more, to serve.
 
 use std::env;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use chrono::Utc;
@@ -8,10 +9,13 @@ use containerd_shim::publisher::RemotePublisher;
 use containerd_shim::{Config, DeleteResponse, Error, ExitSignal, Flags, Result, Shim, StartOpts, spawn};
 use oci_spec::runtime::Spec;
 
-use crate::shim::cleanup;
+use crate::builder::container::state;
+use crate::cgroup::Groups;
+use crate::shim::bundle::Bundle;
 use crate::shim::events::Events;
 use crate::shim::task::to_timestamp;
 use crate::shim::task_service::TaskService;
+use crate::shim::{cleanup, reaper};
 
 /// The annotation with the pod of a container: the containers of one pod share a shim.
 const POD: &str = "io.kubernetes.cri.sandbox-id";
@@ -50,7 +54,7 @@ impl Shim for PodShim {
     }
 
     fn delete_shim(&mut self) -> Result<DeleteResponse> {
-        let pid = cleanup::remove(&self.namespace, &self.id).unwrap_or_else(|error| {
+        let pid = self.remove_container().unwrap_or_else(|error| {
             // containerd logs it. Without a response, containerd would not remove what is left in other places.
             eprintln!("cannot remove what is left of the container {}: {error:#}", self.id);
             None
@@ -69,6 +73,16 @@ impl Shim for PodShim {
     }
 
     fn create_task_service(&self, _: RemotePublisher) -> TaskService {
+        reaper::start().expect("a shim that does not see its containers end is of no use");
         TaskService::new(self.namespace.clone(), Arc::clone(&self.events), Arc::clone(&self.exit))
+    }
+}
+
+impl PodShim {
+    /// Removes what a killed shim left of the container. containerd starts this in the container's bundle.
+    fn remove_container(&self) -> anyhow::Result<Option<i32>> {
+        let mut bundle = Bundle::read(PathBuf::from("."))?;
+        let groups = Groups::of(&mut bundle.spec, &self.id)?;
+        cleanup::remove(&groups, &state(&self.namespace, &self.id))
     }
 }

@@ -1,19 +1,22 @@
 //! The container's root file system. No device of an image can be opened through it, neither on the node nor in the container.
 
+mod request;
+
 use std::fs;
 use std::os::fd::AsFd;
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
-use containerd_shim::mount::mount_rootfs;
 use containerd_shim::protos::api::Mount;
 use libcontainer::syscall::linux::{AT_EMPTY_PATH, MOUNT_ATTR_NODEV, MountAttr};
 use libcontainer::syscall::syscall::create_syscall;
 use rustix::fs::{Mode, OFlags, open};
+use rustix::mount::UnmountFlags;
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
-use crate::forks;
-use crate::ipc::{from_reply, to_reply};
+use crate::forks::Deadline;
+use crate::ipc::to_reply;
+use request::Request;
 
 /// The option of a mount in which no device can be opened (mount(8)).
 const NODEV: &str = "nodev";
@@ -21,26 +24,35 @@ const NODEV: &str = "nodev";
 /// Mounts at `root` what containerd asks for, without devices.
 ///
 /// # Errors
-/// The folder cannot be made, or something cannot be mounted.
-pub fn mount(mounts: &[Mount], root: &Path) -> Result<()> {
+/// The folder cannot be made, something cannot be mounted, or the deadline is over.
+pub fn mount(mounts: &[Mount], root: &Path, deadline: &Deadline) -> Result<()> {
     fs::create_dir_all(root).with_context(|| format!("cannot make `{}`", root.display()))?;
-    for Mount { type_, source, options, .. } in mounts {
-        let some = |text| Some(text).filter(|text: &&str| !text.is_empty());
-        let options: Vec<_> = options.iter().cloned().chain([NODEV.to_owned()]).collect();
-        mount_rootfs(some(type_), some(source), &options, root).context("cannot mount the container's root")?;
+    let requests: Vec<_> = mounts.iter().map(|mount| Request::new(mount, root)).collect();
+    if requests.is_empty() {
+        return Ok(());
     }
-    Ok(())
+    // A mount of a file system that a server has may hang, and a long one changes the current folder.
+    let mount = |requests: Vec<Request>| to_reply(requests.into_iter().try_for_each(Request::mount));
+    deadline.run(mount, requests, None).context("cannot mount the container's root")
+}
+
+/// Unmounts what [`mount`] mounted at `root`, if it did: containerd knows nothing of it while the container is not created.
+pub fn unmount(mounts: &[Mount], root: &Path) {
+    for _ in mounts {
+        // If it was not mounted, that is what we want.
+        let _ = rustix::mount::unmount(root, UnmountFlags::DETACH | UnmountFlags::NOFOLLOW);
+    }
 }
 
 /// Sets `nodev` on the root of the container whose process is `pid`, and reads it back. libcontainer makes a mount of its own, which
 /// loses the option if it is made read-only.
 ///
 /// # Errors
-/// The kernel refuses, or the root still allows devices.
-pub fn forbid_devices(pid: i32) -> Result<()> {
+/// The kernel refuses, the root still allows devices, or the deadline is over.
+pub fn forbid_devices(pid: i32, deadline: &Deadline) -> Result<()> {
     // The process that enters the container's mount namespace does nothing else, and ends.
-    from_reply(forks::spawn()?.try_run(|pid| to_reply(set_nodev(pid)), pid))
-        .context("cannot mount the container's root without devices")?;
+    let set = deadline.run(|pid| to_reply(set_nodev(pid)), pid, None);
+    set.context("cannot mount the container's root without devices")?;
     let path = format!("/proc/{pid}/mountinfo");
     let mounts = fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?;
     ensure!(is_nodev(&mounts), "the container's root is not mounted with `{NODEV}`");

@@ -6,6 +6,8 @@ use containerd_shim::protos::protobuf::well_known_types::any::Any;
 use containerd_shim::protos::protobuf::{Message, UnknownValueRef};
 use serde::Deserialize;
 
+use crate::cgroup::Driver;
+
 /// The type in which containerd sends the table `options` of a runtime that it does not know.
 const TYPE: &str = "runtimeoptions.v1.Options";
 
@@ -16,9 +18,9 @@ const CONFIG_BODY: u32 = 3;
 #[derive(Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 pub struct RuntimeOptions {
-    /// Whether systemd makes the cgroups.
+    /// Whether systemd makes the control groups, in the words of runc's options. Only compared: the path of a container decides.
     #[serde(rename = "SystemdCgroup", alias = "systemd_cgroup")]
-    pub systemd_cgroup: bool,
+    pub systemd_cgroup: Option<bool>,
 }
 
 impl RuntimeOptions {
@@ -45,6 +47,17 @@ impl RuntimeOptions {
             "invalid options of the runtime in containerd's configuration: expected SystemdCgroup, true or false",
         )
     }
+
+    /// Logs if the options name another driver than the container's path is for.
+    pub fn warn_unless(&self, driver: Driver) {
+        if self.systemd_cgroup.is_some_and(|systemd| systemd != (driver == Driver::Systemd)) {
+            log::warn!(
+                "containerd's configuration has SystemdCgroup = {}, but the kubelet's control groups are for {driver:?}; the \
+                 kubelet's driver is used, and its `cgroupDriver` decides",
+                driver != Driver::Systemd
+            );
+        }
+    }
 }
 
 #[cfg(test)]
@@ -60,10 +73,10 @@ mod tests {
     }
 
     #[test]
-    fn systemd_makes_the_cgroups_if_the_options_say_so() {
-        assert!(!RuntimeOptions::read(None).unwrap().systemd_cgroup);
-        assert!(!read(TYPE, "").unwrap().systemd_cgroup);
-        assert!(read(TYPE, "SystemdCgroup = true\nOther = 1\n").unwrap().systemd_cgroup);
+    fn the_option_for_systemd_is_read() {
+        assert_eq!(RuntimeOptions::read(None).unwrap().systemd_cgroup, None);
+        assert_eq!(read(TYPE, "").unwrap().systemd_cgroup, None);
+        assert_eq!(read(TYPE, "SystemdCgroup = true\nOther = 1\n").unwrap().systemd_cgroup, Some(true));
         let error = format!("{:#}", read(TYPE, "SystemdCgroup = \"yes\"").unwrap_err());
         assert!(error.contains("SystemdCgroup"), "{error}");
         let error = read("containerd.runc.v1.Options", "").unwrap_err().to_string();

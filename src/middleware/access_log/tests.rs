@@ -113,6 +113,14 @@ fn control_characters_from_anywhere_are_escaped_in_both_formats() {
 }
 
 #[test]
+fn a_path_cannot_change_how_a_terminal_shows_the_line() {
+    for format in ["json", "text"] {
+        let line = line(&[("log_format", format)], "/\u{9b}31m\u{2028}\u{202e}x", &HEADERS);
+        assert!(line.contains(r"/\u009b31m\u2028\u202ex"), "{line:?}");
+    }
+}
+
+#[test]
 fn a_line_fits_into_one_write_for_every_request() {
     let agent = "\"".repeat(60_000);
     let method = "M".repeat(10_000);

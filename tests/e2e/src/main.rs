@@ -19,6 +19,7 @@ mod oom;
 mod pod;
 mod policy;
 mod process;
+mod resize;
 mod rollout;
 mod routes;
 mod scale;
@@ -94,6 +95,8 @@ const TESTS: &[(&str, Test)] = &[
     ("hostile: a pipe in the place of a file is reported in time", Plain(hostile::pipes)),
     ("rollout: no request fails while a new version comes", UnderLoad(rollout::new_version)),
     ("rollout: a bad value stops the rollout, and no request fails", UnderLoad(rollout::bad_value)),
+    // Before the restart, which gives the pods the Deployment's limits again.
+    ("resize: no request fails while pods get more and less CPU and memory", UnderLoad(resize::up_and_down)),
     ("disruptions: no request fails during a rolling restart", UnderLoad(disruptions::rolling_restart)),
     ("disruptions: no request fails while the Deployment is scaled up and down", UnderLoad(disruptions::scaling)),
     ("disruptions: no request fails when a pod is deleted", UnderLoad(disruptions::deletion)),

@@ -6,6 +6,7 @@ mod response;
 use std::io::{self, Write};
 
 use response::{head, large, text};
+use wasi::cli::stdout::get_stdout;
 use wasi::clocks::monotonic_clock;
 use wasi::exports::http::incoming_handler::Guest;
 use wasi::http::types::{IncomingRequest, OutgoingBody, ResponseOutparam};
@@ -23,6 +24,7 @@ impl Guest for Misbehaving {
             // The target `*` has no segment.
             ["dump", ..] | [] => text(out, &report::request(&request)),
             ["print"] => print(out),
+            ["print-pieces", text] => print_pieces(text, out),
             ["trap"] => trap(),
             ["one-in-ten", number] if number.ends_with('0') => trap(),
             ["one-in-ten", number] => text(out, number),
@@ -47,6 +49,10 @@ impl Guest for Misbehaving {
                 allocate(number(bytes));
                 text(out, "ok")
             }
+            ["resources", count] => {
+                let held: Vec<_> = (0..number(count)).map(|_| wasi::http::types::Fields::new()).collect();
+                text(out, if held.is_empty() { "none" } else { "ok" })
+            }
             ["trap-after-head"] => trap_after_head(&request, out),
             ["hold"] => {
                 println!("holding");
@@ -70,6 +76,15 @@ impl Guest for Misbehaving {
 fn print(out: ResponseOutparam) {
     println!("printed on stdout");
     eprintln!("printed on stderr");
+    text(out, "ok");
+}
+
+fn print_pieces(line: &str, out: ResponseOutparam) {
+    for piece in ["pieces ", "of ", line] {
+        // A new handle each time, and another guest has its turn in between.
+        get_stdout().blocking_write_and_flush(piece.as_bytes()).expect("the host takes the output");
+        monotonic_clock::subscribe_duration(1_000_000).block();
+    }
     text(out, "ok");
 }
 

@@ -5,6 +5,7 @@
 //! | `/ok`, and any path not in this table | 200 `ok` |
 //! | `/dump`, paths below it, and `*` | 200, what it sees of the request, one thing a line (see `report.rs`) |
 //! | `/print` | prints a line on stdout and one on stderr, then 200 `ok` |
+//! | `/print-pieces/{text}` | prints `pieces of {text}` on stdout in pieces and without an end of the line, then 200 `ok` |
 //! | `/trap` | traps |
 //! | `/one-in-ten/{number}` | traps if the number ends in 0, else 200 with the number |
 //! | `/exit` | calls `wasi:cli/exit` |
@@ -16,6 +17,7 @@
 //! | `/pause/{milliseconds}` | waits that long, then 200 `ok` |
 //! | `/memory` | allocates and touches memory until there is no more |
 //! | `/memory/{bytes}` | allocates and touches that much, then 200 `ok` |
+//! | `/resources/{number}` | takes that many resources of the host at one time, then 200 `ok` |
 //! | `/trap-after-head` | hands over its head and half a body, reads the request to its end, then traps |
 //! | `/hold` | prints `holding` on stdout, reads the request to its end, then 200 with its length in bytes |
 //! | `/hold/{bytes}` | reads the request to its end, then the same as `/large/{bytes}` |

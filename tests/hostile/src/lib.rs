@@ -5,6 +5,7 @@
 //! programs come from busybox, which is `/busybox`.
 
 mod evil;
+mod slow;
 
 use std::path::Path;
 
@@ -40,6 +41,9 @@ pub const COMPONENT_LINK: &str = "localhost/hostile-component-link:1";
 
 /// An application whose `/spin.toml` is a link out of the image, to a file of the node.
 pub const MANIFEST_LINK: &str = "localhost/hostile-manifest-link:1";
+
+/// An application whose small component takes a compiler minutes.
+pub const SLOW: &str = "localhost/hostile-slow:1";
 
 /// The manifest of each application here: the component is `/component.wasm`.
 pub const MANIFEST: &str = r#"
@@ -122,6 +126,11 @@ pub fn component_link(target: &str) -> Image {
 /// [`MANIFEST_LINK`]; `target` is the absolute path of a copy of [`MANIFEST`] on the node.
 pub fn manifest_link(target: &str, component: &[u8]) -> Image {
     application(MANIFEST_LINK, Content::Link(format!("{UP}{target}")), component.to_vec())
+}
+
+/// [`SLOW`].
+pub fn slow() -> Image {
+    application(SLOW, MANIFEST.as_bytes().to_vec(), slow::component())
 }
 
 /// An application. Its entry point `/` cannot be a Linux program.

@@ -18,7 +18,7 @@ struct Defect {
     message: &'static str,
 }
 
-const DEFECTS: [Defect; 19] = [
+const DEFECTS: [Defect; 27] = [
     Defect {
         name: "`annotation:` instead of `annotations:`",
         overlay: "local",
@@ -52,6 +52,69 @@ const DEFECTS: [Defect; 19] = [
         ],
         refused_by: rules::check,
         message: "kubernetes.io/ingress.class is deprecated; use ingressClassName",
+    },
+    Defect {
+        name: "a drain that takes longer than the grace period",
+        overlay: "production",
+        change: ["          value: \"12\"\n", "          value: \"13\"\n"],
+        refused_by: rules::check,
+        message: "a grace period of 30 s: expected at least 31 s",
+    },
+    Defect {
+        name: "a drain of the shim's default, which takes longer than the grace period",
+        overlay: "local",
+        change: ["        - name: HTTPSERVER_DRAIN_TIMEOUT\n          value: \"12\"\n", ""],
+        refused_by: rules::check,
+        message: "expected at least 38 s, which are preStop.sleep 15 s, HTTPSERVER_DRAIN_TIMEOUT 20 s and 3 s",
+    },
+    Defect {
+        name: "a drain that cuts the longest request",
+        overlay: "local",
+        change: ["          value: \"12\"\n", "          value: \"9\"\n"],
+        refused_by: rules::check,
+        message: "HTTPSERVER_DRAIN_TIMEOUT 9 s: a request of 10 s would be cut",
+    },
+    Defect {
+        name: "production's door open to every pod",
+        overlay: "production",
+        change: [
+            concat!(
+                "  - from:\n    - namespaceSelector:\n        matchExpressions:\n        - key: kubernetes.io/metadata.name\n",
+                "          operator: In\n          values:\n          - kube-system\n          - traefik\n",
+                "      podSelector:\n        matchLabels:\n          app.kubernetes.io/name: traefik\n    ports:"
+            ),
+            "  - ports:",
+        ],
+        refused_by: rules::closed,
+        message: "the NetworkPolicy lets everybody in: expected the ingress controller, found []",
+    },
+    Defect {
+        name: "production's door open to every address",
+        overlay: "production",
+        change: ["  - from:\n", "  - from:\n    - ipBlock:\n        cidr: 0.0.0.0/0\n"],
+        refused_by: rules::closed,
+        message: "the NetworkPolicy lets everybody in",
+    },
+    Defect {
+        name: "production's door open to every namespace",
+        overlay: "production",
+        change: ["  - from:\n", "  - from:\n    - namespaceSelector: {}\n"],
+        refused_by: rules::closed,
+        message: "the NetworkPolicy lets everybody in",
+    },
+    Defect {
+        name: "a way out",
+        overlay: "local",
+        change: ["  egress: []", "  egress: [{}]"],
+        refused_by: rules::check,
+        message: "the NetworkPolicy lets connections out",
+    },
+    Defect {
+        name: "every port open",
+        overlay: "local",
+        change: ["  - ports:\n    - port: http\n", "  - {}\n"],
+        refused_by: rules::check,
+        message: "the NetworkPolicy lets connections in to any port",
     },
     Defect {
         name: "an exec hook",

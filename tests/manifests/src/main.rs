@@ -49,6 +49,10 @@ fn trials_of(rendering: &Arc<Rendering>) -> Vec<Trial> {
     if rendering.name.starts_with("overlays/") {
         checks.push(("readyz", readiness::check));
     }
+    // The only one that has to know where the ingress controller is.
+    if rendering.name == "overlays/production" {
+        checks.push(("closed", rules::closed));
+    }
     let trial = |(tool, check): (&str, Check)| {
         let rendering = Arc::clone(rendering);
         Trial::test(format!("{tool}: {}", rendering.name), move || {

@@ -2,6 +2,7 @@
 
 mod exec;
 mod labels;
+mod network;
 mod references;
 mod routes;
 mod security;
@@ -10,13 +11,15 @@ mod workload;
 
 use crate::objects::Objects;
 
+pub use network::closed;
+
 /// What is wrong by one rule: a sentence for each fault.
 type Faults = Result<Vec<String>, String>;
 
 /// Every rule; all faults in one message.
 pub fn check(rendered: &str) -> Result<(), String> {
     let objects = Objects::parse(rendered)?;
-    let rules: [fn(&Objects) -> Faults; 7] = [
+    let rules: [fn(&Objects) -> Faults; 8] = [
         references::check,
         routes::check,
         variables::check,
@@ -24,11 +27,16 @@ pub fn check(rendered: &str) -> Result<(), String> {
         security::check,
         exec::check,
         labels::check,
+        network::check,
     ];
     let mut faults = Vec::new();
     for rule in rules {
         faults.extend(rule(&objects)?);
     }
+    verdict(&faults)
+}
+
+fn verdict(faults: &[String]) -> Result<(), String> {
     if faults.is_empty() { Ok(()) } else { Err(faults.join("\n")) }
 }
 

@@ -6,6 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use rustix::process::Pid;
 use tempfile::TempDir;
 
 use crate::server::{Launch, Server};
@@ -20,6 +21,7 @@ pub struct App {
     listen: Option<String>,
     arguments: Vec<OsString>,
     environment: Vec<(OsString, OsString)>,
+    first: Option<String>,
 }
 
 /// How a command ended.
@@ -81,6 +83,7 @@ source = "component.wasm"
             listen: Some("127.0.0.1:0".to_owned()),
             arguments: Vec::new(),
             environment: Vec::new(),
+            first: None,
         }
         .env("XDG_CACHE_HOME", artifacts::cache())
     }
@@ -132,6 +135,12 @@ source = "component.wasm"
         self.env("SPIN_HTTP_LISTEN_ADDR", address)
     }
 
+    /// Sets a shell command that the process runs before it becomes the program: for limits that it is to have.
+    pub fn first(mut self, command: impl Into<String>) -> Self {
+        self.first = Some(command.into());
+        self
+    }
+
     /// Sets what serves the application; by default the runtime.
     pub fn launch(mut self, launch: Launch) -> Self {
         self.launch = launch;
@@ -159,18 +168,36 @@ source = "component.wasm"
     /// If it does not end.
     #[track_caller]
     pub fn run(self) -> Finished {
+        self.run_and(|_| {})
+    }
+
+    /// Runs a command that ends by itself or by what `act` does to its process.
+    ///
+    /// # Panics
+    /// If it does not end.
+    #[track_caller]
+    pub fn run_and(self, act: impl FnOnce(Pid)) -> Finished {
         let mut child = Ended(self.command().spawn().expect("the program starts"));
         let stdout = Output::collect(child.0.stdout.take().expect("piped"));
         let stderr = Output::collect(child.0.stderr.take().expect("piped"));
+        act(Pid::from_child(&child.0));
         let status = eventually("the command ends", || child.0.try_wait().expect("our own child"));
         Finished { code: status.code(), stdout: stdout.to_end(), stderr: stderr.to_end() }
     }
 
     fn command(&self) -> Command {
-        let mut command = Command::new(match &self.launch {
+        let program = match &self.launch {
             Launch::Runtime => artifacts::runtime(),
             Launch::Spin(program) => program.clone(),
-        });
+        };
+        let mut command = match &self.first {
+            None => Command::new(program),
+            Some(first) => {
+                let mut shell = Command::new("/bin/sh");
+                shell.args(["-c", &format!("{first} && exec \"$0\" \"$@\"")]).arg(program);
+                shell
+            }
+        };
         match self.launch {
             Launch::Runtime => command.env_clear(),
             // Spin wants its home and the tools on the path, but the variables are the test's to set.

@@ -18,6 +18,8 @@ struct State {
     lines: Vec<String>,
     /// How many streams have not ended.
     open: usize,
+    /// Whether nothing more is read.
+    paused: bool,
 }
 
 impl Output {
@@ -37,10 +39,18 @@ impl Output {
             for line in BufReader::new(stream).split(b'\n').map_while(Result::ok) {
                 collector.lock().lines.push(String::from_utf8_lossy(&line).into_owned());
                 collector.shared.1.notify_all();
+                let resumed = collector.shared.1.wait_while(collector.lock(), |state| state.paused);
+                drop(resumed.unwrap_or_else(PoisonError::into_inner));
             }
             collector.lock().open -= 1;
             collector.shared.1.notify_all();
         });
+    }
+
+    /// Stands still from the next line on, so that the process finds the pipe full; or reads on.
+    pub fn pause(&self, paused: bool) {
+        self.lock().paused = paused;
+        self.shared.1.notify_all();
     }
 
     /// All lines so far.

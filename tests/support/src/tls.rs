@@ -1,6 +1,7 @@
 //! A certificate of the test's own, and a client that trusts it.
 
 use std::fs;
+use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -48,14 +49,22 @@ impl Identity {
     /// # Panics
     /// If the handshake fails.
     pub async fn connect(&self, address: SocketAddr, protocols: &[&str]) -> TlsStream<TcpStream> {
+        let stream = TcpStream::connect(address).await.expect("the server listens");
+        self.handshake(stream, protocols).await.expect("the handshake succeeds")
+    }
+
+    /// Shakes hands over `stream`, offering these protocols (ALPN).
+    ///
+    /// # Errors
+    /// The handshake fails.
+    pub async fn handshake(&self, stream: TcpStream, protocols: &[&str]) -> io::Result<TlsStream<TcpStream>> {
         let mut config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_safe_default_protocol_versions()
             .expect("ring has them")
             .with_root_certificates(self.roots.clone())
             .with_no_client_auth();
         config.alpn_protocols = protocols.iter().map(|protocol| protocol.as_bytes().to_vec()).collect();
-        let stream = TcpStream::connect(address).await.expect("the server listens");
         let name = ServerName::try_from("localhost").expect("a valid name");
-        TlsConnector::from(Arc::new(config)).connect(name, stream).await.expect("the handshake succeeds")
+        TlsConnector::from(Arc::new(config)).connect(name, stream).await
     }
 }

@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use k8s_cri::v1::{
-    ContainerConfig, ContainerStatus, ContainerStatusRequest, CreateContainerRequest, PodSandboxConfig,
-    RunPodSandboxRequest, StartContainerRequest, StopContainerRequest, runtime_service_client::RuntimeServiceClient,
+    ContainerConfig, ContainerStats, ContainerStatsRequest, ContainerStatus, ContainerStatusRequest,
+    CreateContainerRequest, LinuxContainerResources, PodSandboxConfig, RemoveContainerRequest, RemovePodSandboxRequest,
+    RunPodSandboxRequest, StartContainerRequest, StopContainerRequest, StopPodSandboxRequest,
+    UpdateContainerResourcesRequest, runtime_service_client::RuntimeServiceClient,
 };
 use serde_json::Value;
 use tokio::{runtime::Runtime, time::timeout};
@@ -15,11 +17,11 @@ use tonic::{
 };
 
 /// The longest time for a call, and for a container to do something. An emulated processor is slow: a pod takes 2 s, and one whose
-/// component is compiled 8 s, when the real machine does nothing else.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+/// component is compiled 8 s, when the real machine does nothing else. The shim gives a compiler up to 60 s.
+pub const PATIENCE: Duration = Duration::from_secs(90);
 
 /// Where containerd listens by default.
-const SOCKET: &str = "unix:///run/containerd/containerd.sock";
+pub const SOCKET: &str = "/run/containerd/containerd.sock";
 
 /// A connection to containerd.
 pub struct Cri {
@@ -28,10 +30,10 @@ pub struct Cri {
 }
 
 impl Cri {
-    /// Connects; systemd starts us when containerd is ready.
-    pub fn connect() -> Result<Self> {
+    /// Connects to the containerd that listens at `socket`.
+    pub fn connect(socket: &str) -> Result<Self> {
         let runtime = Runtime::new()?;
-        let channel = runtime.block_on(Endpoint::from_static(SOCKET).connect());
+        let channel = runtime.block_on(Endpoint::from_shared(format!("unix://{socket}"))?.connect());
         Ok(Self { client: RuntimeServiceClient::new(channel.context("no containerd")?), runtime })
     }
 
@@ -64,6 +66,38 @@ impl Cri {
         let request =
             StopContainerRequest { container_id: container.to_owned(), timeout: grace.as_secs().cast_signed() };
         self.call("stopping the container", async |mut cri| cri.stop_container(request).await).map(drop)
+    }
+
+    /// `RemoveContainer`.
+    pub fn remove(&self, container: &str) -> Result<()> {
+        let request = RemoveContainerRequest { container_id: container.to_owned() };
+        self.call("removing the container", async |mut cri| cri.remove_container(request).await).map(drop)
+    }
+
+    /// `StopPodSandbox` and `RemovePodSandbox`.
+    pub fn remove_pod(&self, pod: &str) -> Result<()> {
+        let request = StopPodSandboxRequest { pod_sandbox_id: pod.to_owned() };
+        self.call("stopping the pod", async |mut cri| cri.stop_pod_sandbox(request).await)?;
+        let request = RemovePodSandboxRequest { pod_sandbox_id: pod.to_owned() };
+        self.call("removing the pod", async |mut cri| cri.remove_pod_sandbox(request).await).map(drop)
+    }
+
+    /// `UpdateContainerResources`.
+    pub fn update(&self, container: &str, resources: LinuxContainerResources) -> Result<()> {
+        let request = UpdateContainerResourcesRequest {
+            container_id: container.to_owned(),
+            linux: Some(resources),
+            ..Default::default()
+        };
+        self.call("updating the container", async |mut cri| cri.update_container_resources(request).await).map(drop)
+    }
+
+    /// `ContainerStats`.
+    pub fn stats(&self, container: &str) -> Result<ContainerStats> {
+        let request = ContainerStatsRequest { container_id: container.to_owned() };
+        let response =
+            self.call("asking what the container uses", async |mut cri| cri.container_stats(request).await)?;
+        response.stats.context("a container has figures")
     }
 
     /// `ContainerStatus`, and the additional information of containerd.

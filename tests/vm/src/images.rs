@@ -21,13 +21,19 @@ pub fn disk() -> Result<Device> {
     Ok(Device { major: rustix::fs::major(device), minor: rustix::fs::minor(device) })
 }
 
-/// Makes the images and gives them to containerd.
-pub fn import() -> Result<()> {
-    let archive = Path::new("/var/tmp/images.tar");
-    image::archive(&all()?, archive)?;
+/// The archive with the images.
+const ARCHIVE: &str = "/var/tmp/images.tar";
+
+/// Makes the images, if they were not made before, and gives them to the containerd at `socket`.
+pub fn import(socket: &str) -> Result<()> {
+    let archive = Path::new(ARCHIVE);
+    if !archive.exists() {
+        image::archive(&all()?, archive)?;
+    }
     for archive in [archive, &Path::new(SHARE).join("pause.tar")] {
         let mut ctr = Command::new("ctr");
-        let output = ctr.args(["--namespace", "k8s.io", "images", "import"]).arg(archive).output()?;
+        ctr.args(["--address", socket, "--namespace", "k8s.io", "images", "import"]);
+        let output = ctr.arg(archive).output()?;
         ensure!(output.status.success(), "`ctr images import`: {}", String::from_utf8_lossy(&output.stderr).trim());
     }
     Ok(())
@@ -48,5 +54,6 @@ fn all() -> Result<Vec<Image>> {
         hostile::manifest_fifo(&component),
         hostile::component_link(&format!("{SHARE}/component.wasm")),
         hostile::manifest_link(&format!("{SHARE}/spin.toml"), &component),
+        hostile::slow(),
     ])
 }

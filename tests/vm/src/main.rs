@@ -35,8 +35,8 @@ fn run() -> Result<ExitCode> {
     let mut arguments = Arguments::from_iter(["test-vm"].into_iter().chain(words.lines()));
     arguments.test_threads = arguments.test_threads.or(Some(THREADS));
     println!("{}", machine::description()?);
-    images::import()?;
-    Ok(libtest_mimic::run(&arguments, trials(&Arc::new(Cri::connect()?))).exit_code())
+    images::import(cri::SOCKET)?;
+    Ok(libtest_mimic::run(&arguments, trials(&Arc::new(Cri::connect(cri::SOCKET)?))).exit_code())
 }
 
 /// Each case on each handler that it is for.

@@ -6,6 +6,7 @@ use std::{
 };
 
 use anyhow::{Result, anyhow};
+use k8s_cri::v1::PodSandboxConfig;
 
 use crate::{cri::Cri, pod::Pod};
 
@@ -18,7 +19,7 @@ pub const HANDLERS: [Handler; 4] = [
 ];
 
 /// A handler: a runtime and a driver, under one name in containerd's configuration.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Eq, PartialEq)]
 pub struct Handler {
     pub runtime: Runtime,
     pub driver: Driver,
@@ -63,6 +64,20 @@ impl Node {
     /// A pod for this case alone.
     pub fn own_pod(&self) -> Result<Pod> {
         Pod::start(&self.cri, self.handler, &format!("case{}", self.number))
+    }
+
+    /// The same, under the runtime handler `handler`, and with a changed configuration.
+    pub fn own_pod_as(&self, handler: Handler, change: impl FnOnce(&mut PodSandboxConfig)) -> Result<Pod> {
+        let name = format!("{}-case{}", self.handler, self.number);
+        Pod::start_as(&self.cri, handler.to_string(), self.handler.driver, name, change)
+    }
+
+    /// What containerd calls the runtime in its command `ctr`.
+    pub fn runtime_type(&self) -> &'static str {
+        match self.handler.runtime {
+            Runtime::Shim => "io.containerd.wasmtime-spin.v1",
+            Runtime::Runc => "io.containerd.runc.v2",
+        }
     }
 
     /// The port for an application that this case starts: all pods are in the network of the machine.

@@ -49,24 +49,35 @@ pub struct End {
 }
 
 impl Pod {
-    /// Starts a pod in the network of the machine: that needs no CNI.
+    /// Starts a pod.
     pub fn start(cri: &Arc<Cri>, handler: Handler, name: &str) -> Result<Self> {
-        let name = format!("{handler}-{name}");
+        Self::start_as(cri, handler.to_string(), handler.driver, format!("{handler}-{name}"), |_| ())
+    }
+
+    /// Starts a pod in the network of the machine: that needs no CNI. `change` changes its configuration.
+    pub fn start_as(
+        cri: &Arc<Cri>,
+        handler: String,
+        driver: Driver,
+        name: String,
+        change: impl FnOnce(&mut PodSandboxConfig),
+    ) -> Result<Self> {
         let security_context =
             LinuxSandboxSecurityContext { namespace_options: Some(container::namespaces()), ..Default::default() };
         let linux = LinuxPodSandboxConfig {
-            cgroup_parent: cgroup_parent(handler.driver, &name),
+            cgroup_parent: cgroup_parent(driver, &name),
             security_context: Some(security_context),
             ..Default::default()
         };
-        let config = PodSandboxConfig {
+        let mut config = PodSandboxConfig {
             log_directory: format!("/var/log/pods/{name}"),
             metadata: Some(PodSandboxMetadata { uid: name.clone(), name, ..Default::default() }),
             linux: Some(linux),
             ..Default::default()
         };
-        let id = cri.run_pod(handler.to_string(), config.clone())?;
-        Ok(Self { cri: Arc::clone(cri), id, config, driver: handler.driver, containers: AtomicUsize::new(0) })
+        change(&mut config);
+        let id = cri.run_pod(handler, config.clone())?;
+        Ok(Self { cri: Arc::clone(cri), id, config, driver, containers: AtomicUsize::new(0) })
     }
 
     /// Starts `container`.
@@ -84,6 +95,17 @@ impl Pod {
     /// Starts `container` and waits for its end.
     pub fn run_to_end(&self, container: Container) -> Result<End> {
         self.run(container)?.end()
+    }
+
+    /// The same pod of another containerd, or of one that was restarted.
+    pub fn of(&self, cri: &Arc<Cri>) -> Self {
+        let (id, config) = (self.id.clone(), self.config.clone());
+        Self { cri: Arc::clone(cri), id, config, driver: self.driver, containers: AtomicUsize::new(0) }
+    }
+
+    /// Ends and removes it.
+    pub fn remove(&self) -> Result<()> {
+        self.cri.remove_pod(&self.id)
     }
 
     /// Its own control group, below `/sys/fs/cgroup`.
@@ -136,11 +158,21 @@ impl Running {
         Ok(lines.map(|line| format!("{line}\n")).collect())
     }
 
+    /// The same container of a containerd that was restarted.
+    pub fn of(&self, cri: &Arc<Cri>) -> Self {
+        Self { cri: Arc::clone(cri), id: self.id.clone(), log: self.log.clone() }
+    }
+
+    /// Its first process.
+    pub fn pid(&self) -> Result<i32> {
+        let (_, info) = self.cri.status(&self.id)?;
+        let pid = info.get("pid").and_then(Value::as_i64).context("containerd knows the process")?;
+        Ok(pid.try_into()?)
+    }
+
     /// Its control group, as its first process sees it from outside of it, below `/sys/fs/cgroup`.
     pub fn cgroup(&self) -> Result<String> {
-        let (_, info) = self.cri.status(&self.id)?;
-        let pid = info.get("pid").and_then(Value::as_u64).context("containerd knows the process")?;
-        let groups = fs::read_to_string(format!("/proc/{pid}/cgroup"))?;
+        let groups = fs::read_to_string(format!("/proc/{}/cgroup", self.pid()?))?;
         Ok(groups.trim().strip_prefix("0::").context("control groups of version 2")?.to_owned())
     }
 }

@@ -5,6 +5,7 @@ use std::io;
 
 use anyhow::{Context, Result, ensure};
 use oci_spec::runtime::Spec;
+use rustix::fs::OFlags;
 use rustix::thread::CapabilitySet;
 
 use super::Sets;
@@ -29,7 +30,7 @@ impl ProcStatus {
     /// Those of this thread, which is the first one of the process.
     pub fn read() -> Result<Self> {
         const PATH: &str = "/proc/self/status";
-        let status = io::read_to_string(File::from(open_proc(PATH)?));
+        let status = io::read_to_string(File::from(open_proc(PATH, OFlags::RDONLY)?));
         Self::parse(&status.with_context(|| format!("cannot read {PATH}"))?)
     }
 

@@ -10,8 +10,10 @@ use test_support::artifacts;
 use super::{Faults, require};
 use crate::objects::Objects;
 
-/// The environment variables that both shims read in addition to the application's variables.
-const OF_THE_SHIM: [&str; 3] = ["SPIN_HTTP_LISTEN_ADDR", "SPIN_MAX_INSTANCE_COUNT", "SPIN_MAX_INSTANCE_MEMORY"];
+/// The environment variables that the shims read in addition to the application's variables: both those of `SPIN_*`, and ours the
+/// other one.
+const OF_THE_SHIM: [&str; 4] =
+    ["HTTPSERVER_DRAIN_TIMEOUT", "SPIN_HTTP_LISTEN_ADDR", "SPIN_MAX_INSTANCE_COUNT", "SPIN_MAX_INSTANCE_MEMORY"];
 
 pub fn check(objects: &Objects) -> Faults {
     let declared = declared();

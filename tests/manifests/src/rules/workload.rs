@@ -2,13 +2,23 @@
 
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
-use k8s_openapi::api::core::v1::PodSpec;
+use k8s_openapi::api::core::v1::{Container, PodSpec};
 
 use super::{Faults, require};
 use crate::objects::Objects;
 
 /// Seconds of `/delay` at most, and so of any request.
 const LONGEST_REQUEST: i64 = 10;
+
+/// How long requests may still run after SIGTERM, in seconds.
+const DRAIN_TIMEOUT: &str = "HTTPSERVER_DRAIN_TIMEOUT";
+
+/// The shim's default of it.
+const DEFAULT_DRAIN: i64 = 20;
+
+/// Seconds of the grace period that remain after the drain: the server says which connections it cut, and ends by itself, before
+/// the kubelet's SIGKILL.
+const RESERVE: i64 = 3;
 
 pub fn check(objects: &Objects) -> Faults {
     let mut faults = Vec::new();
@@ -29,6 +39,14 @@ pub fn check(objects: &Objects) -> Faults {
     Ok(faults)
 }
 
+/// Seconds of the container's drain. A value that the shim refuses counts as 0.
+fn drain(container: &Container) -> i64 {
+    let mut variables = container.env.iter().flatten();
+    variables
+        .find(|variable| variable.name == DRAIN_TIMEOUT)
+        .map_or(DEFAULT_DRAIN, |variable| variable.value.as_deref().and_then(|value| value.parse().ok()).unwrap_or(0))
+}
+
 fn pod(faults: &mut Vec<String>, pod: &PodSpec) {
     require(faults, pod.runtime_class_name.as_deref() == Some("wasmtime-spin"), || {
         format!("the pod's RuntimeClass is {:?}; expected wasmtime-spin", pod.runtime_class_name)
@@ -42,10 +60,18 @@ fn pod(faults: &mut Vec<String>, pod: &PodSpec) {
         });
         let hook = container.lifecycle.as_ref().and_then(|lifecycle| lifecycle.pre_stop.as_ref()?.sleep.as_ref());
         let slept = hook.map_or(0, |sleep| sleep.seconds);
-        require(faults, slept > LONGEST_REQUEST && grace >= slept + LONGEST_REQUEST, || {
+        let drain = drain(container);
+        require(faults, slept > LONGEST_REQUEST && drain >= LONGEST_REQUEST, || {
             format!(
-                "preStop.sleep {slept} s and a grace period of {grace} s: a request of {LONGEST_REQUEST} s would be cut, \
-                 by Spin's shim at SIGTERM, by any shim at its end"
+                "preStop.sleep {slept} s and {DRAIN_TIMEOUT} {drain} s: a request of {LONGEST_REQUEST} s would be cut, \
+                 by Spin's shim at SIGTERM, by ours at the end of the drain"
+            )
+        });
+        let needed = slept + drain + RESERVE;
+        require(faults, grace >= needed, || {
+            format!(
+                "a grace period of {grace} s: expected at least {needed} s, which are preStop.sleep {slept} s, \
+                 {DRAIN_TIMEOUT} {drain} s and {RESERVE} s for the end"
             )
         });
     }

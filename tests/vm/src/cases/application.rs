@@ -26,6 +26,16 @@ pub fn responds(node: &Node) -> Result<()> {
     Ok(())
 }
 
+/// It is the first process of its namespace: the kernel drops a SIGTERM for which it is not prepared.
+pub fn stopped_during_its_start(node: &Node) -> Result<()> {
+    // With less of a processor the start takes seconds.
+    let container = node.own_pod()?.run(Container::of_component(APPLICATION, node.port()).with_processor(5))?;
+    let end = container.stop(GRACE)?;
+    ensure!(end.code == 0, "it ended with {} after SIGTERM: {}", end.code, end.log);
+    ensure!(end.log.contains("SIGTERM: ending before the server serves"), "it served already: {end:?}");
+    Ok(())
+}
+
 /// Waits until the application of this case responds to `/healthz` with 200.
 pub fn healthy(node: &Node) -> Result<()> {
     let mut last = String::new();

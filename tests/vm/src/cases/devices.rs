@@ -7,6 +7,7 @@ use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 use test_hostile as hostile;
 
+use super::{folder, idle};
 use crate::{
     images::{BUSYBOX, disk},
     node::Node,
@@ -85,7 +86,14 @@ pub fn program_of_the_kernel(node: &Node) -> Result<()> {
 pub fn without_a_program(node: &Node) -> Result<()> {
     let pod = node.own_pod()?;
     let program = program_of(&pod.run(idle())?.cgroup()?)?;
-    bpftool(&["cgroup", "attach", &folder(&pod.cgroup()), "cgroup_device", "id", &program.to_string()])?;
+    bpftool(&[
+        "cgroup",
+        "attach",
+        &folder(&pod.cgroup()).display().to_string(),
+        "cgroup_device",
+        "id",
+        &program.to_string(),
+    ])?;
     let before = groups(&pod.cgroup())?;
     let error = pod.run(idle()).err().context("the container started")?;
     let said = format!("{error:#}");
@@ -95,14 +103,9 @@ pub fn without_a_program(node: &Node) -> Result<()> {
     Ok(())
 }
 
-/// A container that does nothing, for as long as any case takes.
-fn idle() -> Container {
-    Container::of_program(BUSYBOX, &["/busybox", "sleep", "1000"])
-}
-
 /// The kernel's number of the program for devices at a control group.
-fn program_of(cgroup: &str) -> Result<u64> {
-    let said = bpftool(&["--json", "cgroup", "show", &folder(cgroup)])?;
+pub fn program_of(cgroup: &str) -> Result<u64> {
+    let said = bpftool(&["--json", "cgroup", "show", &folder(cgroup).display().to_string()])?;
     // It is empty where there is no program.
     let programs: Vec<Value> = if said.trim().is_empty() { Vec::new() } else { serde_json::from_str(&said)? };
     let is_for_devices = |program: &&Value| program["attach_type"].as_str().is_some_and(|kind| kind.contains("device"));
@@ -125,10 +128,6 @@ fn groups(cgroup: &str) -> Result<BTreeSet<OsString>> {
         Ok(entry.file_type()?.is_dir().then(|| entry.file_name()))
     });
     entries.filter_map(Result::transpose).collect()
-}
-
-fn folder(cgroup: &str) -> String {
-    format!("/sys/fs/cgroup{cgroup}")
 }
 
 /// The kernel's word for it: EPERM from the program, EACCES from a mount with `nodev`.

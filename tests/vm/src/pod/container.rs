@@ -2,7 +2,7 @@
 
 use k8s_cri::v1::{
     Capability, ContainerConfig, Device, ImageSpec, Int64Value, KeyValue, LinuxContainerConfig,
-    LinuxContainerSecurityContext, Mount, NamespaceMode, NamespaceOption, SecurityProfile,
+    LinuxContainerResources, LinuxContainerSecurityContext, Mount, NamespaceMode, NamespaceOption, SecurityProfile,
 };
 
 /// Who a container runs as that is not root.
@@ -54,6 +54,14 @@ impl Container {
         self
     }
 
+    /// With that many percent of a processor.
+    pub fn with_processor(mut self, percent: i64) -> Self {
+        let (cpu_period, cpu_quota) = (100_000, percent * 1000);
+        let resources = LinuxContainerResources { cpu_period, cpu_quota, ..Default::default() };
+        self.0.linux.get_or_insert_default().resources = Some(resources);
+        self
+    }
+
     /// With a device of the node, at `path`, for reading.
     pub fn with_device(mut self, host_path: String, path: &str) -> Self {
         self.0.devices.push(Device { container_path: path.to_owned(), host_path, permissions: "r".to_owned() });
@@ -68,6 +76,18 @@ impl Container {
             readonly: true,
             ..Default::default()
         });
+        self
+    }
+
+    /// With these limits.
+    pub fn with_limits(mut self, limits: LinuxContainerResources) -> Self {
+        self.0.linux.get_or_insert_default().resources = Some(limits);
+        self
+    }
+
+    /// In the namespace of processes that the pod's containers share (`shareProcessNamespace`).
+    pub fn among_the_pods_processes(mut self) -> Self {
+        self.context().namespace_options.get_or_insert_default().pid = NamespaceMode::Pod.into();
         self
     }
 

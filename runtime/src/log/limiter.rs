@@ -1,0 +1,99 @@
+//! Lines about what may happen thousands of times a second: one a second at most, with their number.
+
+use std::fmt::Arguments;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::{line, text, writer};
+
+/// The least time between two lines of a limiter. A person can read that, and a log can keep it.
+const INTERVAL: Duration = Duration::from_secs(1);
+
+/// Limits the lines about one thing. The first is written at once. Those that come within a second are counted, and one line tells of
+/// them at the end of that second.
+///
+/// ```text
+/// static REFUSED: Limiter = Limiter::new("requests refused with 503");
+/// REFUSED.line(format_args!("{method} {path} 503: all instances are at work"));
+/// ```
+#[derive(Debug)]
+pub(crate) struct Limiter {
+    /// What is counted, in the plural.
+    what: &'static str,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct State {
+    /// When the last line was written.
+    last: Option<Instant>,
+    /// Lines that were left out since then.
+    left_out: u64,
+}
+
+/// What becomes of a line.
+#[derive(Debug, PartialEq, Eq)]
+enum Verdict {
+    Written,
+    /// Counted. If it is the first one, a line tells of it and of those that follow it at that time.
+    LeftOut(Option<Instant>),
+}
+
+impl Limiter {
+    /// For a `static`: one for each thing that may happen again and again. `what` is in the plural, such as `requests refused`.
+    pub(crate) const fn new(what: &'static str) -> Self {
+        Self { what, state: Mutex::new(State { last: None, left_out: 0 }) }
+    }
+
+    /// Writes `message`, unless there was a line within the last second: then it is only counted.
+    pub(crate) fn line(&'static self, message: Arguments<'_>) {
+        match self.admit(Instant::now()) {
+            Verdict::Written => line(message),
+            Verdict::LeftOut(None) => {}
+            Verdict::LeftOut(Some(until)) => writer::remind(until, self),
+        }
+    }
+
+    fn admit(&self, now: Instant) -> Verdict {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        match state.last {
+            // If lines are left out, the next one is that with their number.
+            Some(last) if state.left_out > 0 || now.duration_since(last) < INTERVAL => {
+                state.left_out += 1;
+                Verdict::LeftOut((state.left_out == 1).then_some(last + INTERVAL))
+            }
+            _ => {
+                state.last = Some(now);
+                Verdict::Written
+            }
+        }
+    }
+
+    /// The line that tells of those that were left out.
+    pub(super) fn rest(&self, now: Instant) -> Option<String> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let State { left_out, .. } = std::mem::replace(&mut *state, State { last: Some(now), left_out: 0 });
+        (left_out > 0).then(|| text::line(format_args!("{left_out} more {} within the last second", self.what)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn after_a_line_the_others_are_counted_until_one_tells_of_them() {
+        let limiter = Limiter::new("things");
+        let start = Instant::now();
+        let at = |ms| start + Duration::from_millis(ms);
+        assert_eq!(limiter.admit(at(0)), Verdict::Written);
+        assert_eq!(limiter.admit(at(1)), Verdict::LeftOut(Some(at(1000))));
+        assert_eq!(limiter.admit(at(999)), Verdict::LeftOut(None));
+        assert_eq!(limiter.admit(at(1001)), Verdict::LeftOut(None), "the one that tells of them is late");
+        assert_eq!(limiter.rest(at(1002)).unwrap(), "httpserver: 3 more things within the last second\n");
+        assert_eq!(limiter.admit(at(1500)), Verdict::LeftOut(Some(at(2002))), "that was a line, too");
+        assert_eq!(limiter.rest(at(2002)).unwrap(), "httpserver: 1 more things within the last second\n");
+        assert_eq!(limiter.admit(at(4000)), Verdict::Written);
+        assert_eq!(limiter.rest(at(5000)), None);
+    }
+}

@@ -1,0 +1,178 @@
+//! The compiler's process, seen from the shim: started, asked, watched and ended. Nothing that it sends is trusted.
+
+use std::ffi::OsString;
+use std::fmt::{self, Display};
+use std::io::{self, ErrorKind, Read, Write};
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStringExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, OnceLock};
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Context, Result, anyhow, bail};
+use containerd_shim::monitor::{Subscription, Topic, monitor_subscribe, wait_pid};
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+
+use super::pod_group::PodGroup;
+use crate::compiler::{ARGUMENT, CPU_TIME, ERROR, MEMORY, OK};
+
+/// How long the process may live. The kubelet waits two minutes for the creation of a container (`runtimeRequestTimeout`).
+const LIFETIME: Duration = Duration::from_secs(60);
+
+/// The most bytes of machine code: eight times the largest component.
+const LARGEST_CODE: u64 = 64 << 20;
+
+/// The longest path and the longest text of an error that are read: `PATH_MAX` of Linux.
+const LONGEST_TEXT: u64 = 4096;
+
+/// Why a component is refused.
+#[derive(Debug)]
+pub struct TooMuch(String);
+
+impl Display for TooMuch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the component cannot be compiled: {}; use a smaller or simpler component", self.0)
+    }
+}
+
+impl std::error::Error for TooMuch {}
+
+/// The process. It ends when this is dropped.
+pub struct Compiler {
+    child: Child,
+    input: ChildStdin,
+    output: ChildStdout,
+    process: Arc<OwnedFd>,
+    /// The shim reaps all children and reports them here, unless [`Child::wait`] is first.
+    reaped: Option<Subscription>,
+    status: OnceLock<Option<i32>>,
+    /// Ends the watch when it is dropped.
+    watch: Option<Sender<()>>,
+    late: Arc<OnceLock<()>>,
+    group: Option<PodGroup>,
+}
+
+impl Compiler {
+    /// Starts the process.
+    pub fn start() -> Result<Self> {
+        let reaped = Some(monitor_subscribe(Topic::Pid)?);
+        // The shim's own program, also if another one is installed by now.
+        let mut child = Command::new("/proc/self/exe")
+            .arg0("httpserver-compiler")
+            .arg(ARGUMENT)
+            .env_clear()
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .context("cannot start the compiler")?;
+        let pid = Pid::from_child(&child);
+        let process = Arc::new(pidfd_open(pid, PidfdFlags::empty()).context("cannot watch the compiler")?);
+        let (watch, late) = (channel(), Arc::new(OnceLock::new()));
+        let (watched, is_late) = (Arc::clone(&process), Arc::clone(&late));
+        thread::spawn(move || {
+            if watch.1.recv_timeout(LIFETIME) == Err(RecvTimeoutError::Timeout) {
+                let _ = is_late.set(());
+                let _ = pidfd_send_signal(&*watched, Signal::KILL);
+            }
+        });
+        let (input, output) = (child.stdin.take().context("piped")?, child.stdout.take().context("piped")?);
+        let (status, watch) = (OnceLock::new(), Some(watch.0));
+        Ok(Self { child, input, output, process, reaped, status, watch, late, group: None })
+    }
+
+    /// The path of the component, as `manifest` has it.
+    pub fn source(&mut self, manifest: &[u8]) -> Result<PathBuf> {
+        let mut path = Vec::new();
+        self.ask(manifest, LONGEST_TEXT, &mut path)?;
+        Ok(PathBuf::from(OsString::from_vec(path)))
+    }
+
+    /// Takes what it needs from now on from the pod of the container with this `cgroupsPath`.
+    pub fn join_pod(&mut self, container: &Path) -> Result<()> {
+        self.group = Some(PodGroup::join(container, self.child.id())?);
+        Ok(())
+    }
+
+    /// Writes the machine code of `wasm` to `code`.
+    pub fn compile(&mut self, wasm: &[u8], code: &mut dyn Write) -> Result<()> {
+        self.ask(wasm, LARGEST_CODE, code)
+    }
+
+    /// Sends a piece of input, and writes the result, of at most `largest` bytes, to `result`.
+    fn ask(&mut self, input: &[u8], largest: u64, result: &mut dyn Write) -> Result<()> {
+        match self.try_ask(input, largest, result) {
+            Err(error) if is_end(&error) => Err(self.end().unwrap_or(error)),
+            result => result,
+        }
+    }
+
+    fn try_ask(&mut self, input: &[u8], largest: u64, result: &mut dyn Write) -> Result<()> {
+        self.input.write_all(&(input.len() as u64).to_le_bytes())?;
+        self.input.write_all(input)?;
+        let (mut kind, mut length) = ([0], [0; size_of::<u64>()]);
+        self.output.read_exact(&mut kind)?;
+        self.output.read_exact(&mut length)?;
+        let length = u64::from_le_bytes(length);
+        match kind[0] {
+            OK if length > largest => {
+                Err(TooMuch(format!("its code has {length} bytes, at most {largest} may be")).into())
+            }
+            OK => {
+                let copied = io::copy(&mut self.output.by_ref().take(length), result)?;
+                if copied < length { Err(io::Error::from(ErrorKind::UnexpectedEof).into()) } else { Ok(()) }
+            }
+            ERROR => {
+                let mut text = Vec::new();
+                self.output.by_ref().take(length.min(LONGEST_TEXT)).read_to_end(&mut text)?;
+                bail!("{}", String::from_utf8_lossy(&text))
+            }
+            other => bail!("the compiler sent {other}, expected a result"),
+        }
+    }
+
+    /// Why it ended by itself.
+    fn end(&mut self) -> Option<anyhow::Error> {
+        let status = self.wait()?;
+        let too_much = |text: String| Some(TooMuch(text).into());
+        if self.late.get().is_some() {
+            return too_much(format!("that takes longer than {} s with the processor of its pod", LIFETIME.as_secs()));
+        }
+        match status - 128 {
+            libc::SIGXCPU => too_much(format!("that takes more than {CPU_TIME} s of a processor's time")),
+            libc::SIGABRT => too_much(format!("that takes more than {} MiB of memory", MEMORY >> 20)),
+            libc::SIGKILL => too_much("that takes more memory than its pod may have, or somebody ended it".to_owned()),
+            _ => Some(anyhow!("the compiler ended with {status}")),
+        }
+    }
+
+    /// Waits until it has ended: its exit code, or 128 plus the number of the signal that ended it.
+    fn wait(&mut self) -> Option<i32> {
+        let (child, reaped) = (&mut self.child, &mut self.reaped);
+        *self.status.get_or_init(|| match child.wait() {
+            Ok(status) => status.code().or(status.signal().map(|signal| 128 + signal)),
+            // The shim's reaper was first.
+            Err(_) => reaped.take().map(|reaped| wait_pid(child.id().cast_signed(), reaped)),
+        })
+    }
+}
+
+/// Whether `error` says that the process is gone.
+fn is_end(error: &anyhow::Error) -> bool {
+    let kind = error.downcast_ref::<io::Error>().map(io::Error::kind);
+    kind.is_some_and(|kind| matches!(kind, ErrorKind::UnexpectedEof | ErrorKind::BrokenPipe))
+}
+
+impl Drop for Compiler {
+    fn drop(&mut self) {
+        let _ = pidfd_send_signal(&*self.process, Signal::KILL);
+        self.wait();
+        self.watch.take();
+        // Before the group is removed.
+        self.group.take();
+    }
+}
