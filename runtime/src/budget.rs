@@ -10,7 +10,7 @@ use std::num::{NonZeroU32, NonZeroUsize};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use crate::options::Limits;
+use crate::limits::Limits;
 
 /// What the process takes without a client: code, compiled component, threads and allocator. An idle server has 10 MiB resident, and
 /// compiling takes 30 MiB.
@@ -50,12 +50,6 @@ pub(crate) const INSTANCE_WAIT: Duration = Duration::from_millis(1800);
 /// One of how many instances is only for requests without a body. A client that sends or takes a large body slowly can hold an instance,
 /// but not the ones that probes and pages need.
 pub(crate) const WITHOUT_BODY: usize = 4;
-
-/// The longest head, bytes. Browsers and proxies send less than 8 KiB, and most servers refuse more than 8 to 16 KiB.
-pub const HEAD: usize = 16 << 10;
-
-/// The least rate of a body that the other side waits for, bytes/s: 4 kbit/s, which any modem has.
-pub const RATE: u32 = 500;
 
 /// What a server may take on.
 #[derive(Debug, Clone)]

@@ -5,7 +5,8 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::{Args, Parser};
-use httpserver_runtime::options::{Limits, Timeouts};
+use httpserver_runtime::limits::Limits;
+use httpserver_runtime::options::Timeouts;
 
 /// Runs a Spin HTTP application without Spin.
 #[derive(Debug, Parser)]

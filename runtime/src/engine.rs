@@ -10,7 +10,7 @@ use wasmtime::component::Component;
 use wasmtime::{Config, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 use crate::budget::{LARGEST_INSTANCE, MOST_INSTANCES, OWN_MEMORY};
-use crate::options::Limits;
+use crate::limits::Limits;
 
 /// After this time a guest that computes lets the other connections of its thread run.
 const EPOCH_INTERVAL: Duration = Duration::from_millis(10);

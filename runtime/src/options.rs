@@ -1,13 +1,14 @@
 //! Settings of a server that are not in the manifest.
 
 use std::net::{SocketAddr, TcpListener};
-use std::num::{NonZeroU32, NonZeroUsize};
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
 
-use crate::budget::{self, Budget};
+use crate::budget::Budget;
+use crate::limits::Limits;
 
 /// How to serve.
 #[derive(Debug)]
@@ -64,59 +65,15 @@ pub struct Timeouts {
     pub read: Duration,
 }
 
-/// Limits for clients and guests. What is not set follows from the memory limit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Args)]
-pub struct Limits {
-    /// Requests that run at one time, each in an instance of its own; one more waits, then gets 503 [default: by memory, at most 1000]
-    #[arg(id = "max-instances", long, value_name = "N", env = "SPIN_MAX_INSTANCE_COUNT")]
-    pub instances: Option<NonZeroU32>,
-
-    /// Linear memory of one instance [default: by memory, at most 67108864]
-    #[arg(id = "max-instance-memory", long, value_name = "BYTES", env = "SPIN_MAX_INSTANCE_MEMORY")]
-    pub memory: Option<NonZeroUsize>,
-
-    /// Connections that are open at one time; for one more, an idle one is closed [default: by memory, at most 10000]
-    #[arg(id = "max-connections", long, value_name = "N")]
-    pub connections: Option<NonZeroU32>,
-
-    /// The longest head of a request; a longer one gets 431
-    #[arg(id = "max-head", long, value_name = "BYTES", value_parser = head, default_value_t = Self::DEFAULT.head)]
-    pub head: usize,
-
-    /// The least bytes a second of a body, in either direction, after the first --read-timeout seconds; 0 for none
-    #[arg(id = "min-rate", long, value_name = "BYTES", default_value_t = Self::DEFAULT.rate)]
-    pub rate: u32,
-}
-
 impl Timeouts {
     /// The defaults of `httpserver up`.
     pub const DEFAULT: Self =
         Self { request: Duration::from_secs(30), read: Duration::from_secs(30), drain: Duration::from_secs(30) };
 }
 
-impl Limits {
-    /// The defaults of `httpserver up`.
-    pub const DEFAULT: Self =
-        Self { instances: None, memory: None, connections: None, head: budget::HEAD, rate: budget::RATE };
-}
-
 fn seconds(text: &str) -> Result<Duration, String> {
     let seconds = text.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
     seconds.ok_or_else(|| "expected seconds, such as 30 or 0.5".to_owned())
-}
-
-/// What [`is_head`] accepts.
-pub const HEAD_EXPECTED: &str = "bytes, 8192 to 65536";
-
-/// Whether that may be the limit of a head, bytes: at least what hyper takes for a buffer, at most half of what wasmtime takes for the
-/// fields of a request, which it counts in a way of its own.
-#[must_use]
-pub fn is_head(bytes: usize) -> bool {
-    (8 << 10..=64 << 10).contains(&bytes)
-}
-
-fn head(text: &str) -> Result<usize, String> {
-    text.parse().ok().filter(|&bytes| is_head(bytes)).ok_or_else(|| format!("expected {HEAD_EXPECTED}"))
 }
 
 #[cfg(test)]

@@ -13,9 +13,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::budget::files;
 use crate::connection::Connections;
+use crate::event::Event;
 use crate::guest::Guest;
 use crate::options::Options;
-use crate::shutdown::Event;
 use crate::tls;
 use listener::Listener;
 

@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, anyhow};
 use nix::sys::signal::{SigSet, Signal};
 
+use crate::event::Event;
 use crate::log;
 use crate::server::{Running, Server};
 
@@ -28,14 +29,6 @@ pub struct Signals {
     sender: Sender<Event>,
     events: Receiver<Event>,
     serving: Arc<AtomicBool>,
-}
-
-/// What ends a server, or a part of it.
-#[derive(Debug)]
-pub(crate) enum Event {
-    Signal(Signal),
-    /// A serving thread has ended, and had to cut that many connections; or it failed.
-    ThreadEnded(Result<usize>),
 }
 
 /// Blocks the signals, in this thread and in those that it starts. From now on none is lost, and none has an effect before

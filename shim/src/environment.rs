@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use anyhow::{Result, anyhow, ensure};
 use httpserver_runtime::budget::{self, Budget};
-use httpserver_runtime::options::{HEAD_EXPECTED, Limits, Listen, Options, Timeouts, is_head};
+use httpserver_runtime::limits::{HEAD_EXPECTED, Limits, is_head};
+use httpserver_runtime::options::{Listen, Options, Timeouts};
 use oci_spec::runtime::Spec;
 
 /// The default address: the port of Spin's shim, for IPv6 and IPv4. On a kernel without IPv6 the runtime listens on 0.0.0.0.

@@ -102,7 +102,7 @@ const EMPTY: &[u8] = b"\0asm\x0d\0\x01\0";
 
 #[test]
 fn what_the_compiler_of_a_node_makes_is_for_the_engine_that_serves() {
-    use crate::options::Limits;
+    use crate::limits::Limits;
 
     let folder = tempfile::tempdir().unwrap();
     let cache = Cache::in_dir(folder.path().join("compiled"), 1 << 20);

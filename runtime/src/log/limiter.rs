@@ -4,7 +4,8 @@ use std::fmt::Arguments;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::{line, text, writer};
+use super::writer::{Reminder, remind};
+use super::{line, text};
 
 /// The least time between two lines of a limiter. A person can read that, and a log can keep it.
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -50,7 +51,7 @@ impl Limiter {
         match self.admit(Instant::now()) {
             Verdict::Written => line(message),
             Verdict::LeftOut(None) => {}
-            Verdict::LeftOut(Some(until)) => writer::remind(until, self),
+            Verdict::LeftOut(Some(until)) => remind(until, self),
         }
     }
 
@@ -68,9 +69,11 @@ impl Limiter {
             }
         }
     }
+}
 
+impl Reminder for Limiter {
     /// The line that tells of those that were left out.
-    pub(super) fn rest(&self, now: Instant) -> Option<String> {
+    fn rest(&self, now: Instant) -> Option<String> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let State { left_out, .. } = std::mem::replace(&mut *state, State { last: Some(now), left_out: 0 });
         (left_out > 0).then(|| text::line(format_args!("{left_out} more {} within the last second", self.what)))

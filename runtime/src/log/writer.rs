@@ -10,7 +10,6 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
-use super::limiter::Limiter;
 use super::queue::{Queue, Stream};
 
 /// The most bytes of one write. A pipe takes that many at once (PIPE_BUF): lines of several processes do not mix, and a pipe that is
@@ -49,14 +48,20 @@ struct Log {
 
 struct State {
     queue: Queue,
-    /// When a limiter may write its next line.
-    reminders: Vec<(Instant, &'static Limiter)>,
+    /// Who may write a line, and when.
+    reminders: Vec<(Instant, &'static dyn Reminder)>,
     /// Whether the thread waits to be woken.
     asleep: bool,
     /// Whether the process is about to end.
     flushing: bool,
     /// Pieces that have left the queue.
     written: u64,
+}
+
+/// Who has a line to write later.
+pub(super) trait Reminder: Sync {
+    /// Its line, if it still has one at that time.
+    fn rest(&self, now: Instant) -> Option<String>;
 }
 
 /// Starts the thread. Before, lines are written by whoever has them, as in the processes of the shim that only prepare a container.
@@ -88,10 +93,10 @@ pub(crate) fn push(stream: Stream, lines: &[u8]) -> io::Result<()> {
     pushed
 }
 
-/// Has `limiter` write its next line at that time.
-pub(super) fn remind(at: Instant, limiter: &'static Limiter) {
+/// Asks `reminder` for its line at that time.
+pub(super) fn remind(at: Instant, reminder: &'static dyn Reminder) {
     let mut state = LOG.lock();
-    state.reminders.push((at, limiter));
+    state.reminders.push((at, reminder));
     LOG.wake(state);
 }
 
@@ -200,10 +205,10 @@ impl Log {
 }
 
 impl State {
-    /// Lets the limiters whose time has come write their lines.
+    /// Takes the lines of those whose time has come.
     fn remind(&mut self, now: Instant) {
-        for (_, limiter) in self.reminders.extract_if(.., |(at, _)| *at <= now).collect::<Vec<_>>() {
-            if let Some(line) = limiter.rest(now) {
+        for (_, reminder) in self.reminders.extract_if(.., |(at, _)| *at <= now).collect::<Vec<_>>() {
+            if let Some(line) = reminder.rest(now) {
                 // Nobody needs to know of the line before.
                 let _ = self.queue.push(Stream::Stderr, line.as_bytes());
             }
