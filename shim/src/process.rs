@@ -11,6 +11,9 @@ use rustix::process::{Pid, PidfdFlags, pidfd_open};
 /// The signals of Linux (signal(7)): the standard ones, then the real-time ones, which `STOPSIGNAL` of an image may name, too.
 pub const SIGNALS: std::ops::RangeInclusive<u32> = 1..=64;
 
+/// SIGKILL, as [`Process::send`] takes it.
+pub const SIGKILL: u32 = libc::SIGKILL.cast_unsigned();
+
 /// A process, which may have ended.
 pub struct Process {
     pid: i32,
@@ -65,7 +68,7 @@ pub fn describe(pid: i32) -> String {
 }
 
 /// The processes whose group is `group`.
-pub fn of_group(group: i32) -> Vec<i32> {
+pub fn in_group(group: i32) -> Vec<i32> {
     let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
     let numbers = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
     numbers.filter(|&pid| group_of(pid) == Some(group)).collect()
@@ -107,7 +110,7 @@ mod tests {
     fn the_processes_of_a_group_are_found_and_described() {
         let mut child = Command::new("sleep").arg("1000").process_group(0).spawn().unwrap();
         let pid = child.id().cast_signed();
-        assert_eq!(of_group(pid), [pid]);
+        assert_eq!(in_group(pid), [pid]);
         assert!(describe(pid).starts_with("`sleep` in `"), "{}", describe(pid));
         child.kill().unwrap();
         child.wait().unwrap();

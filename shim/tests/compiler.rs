@@ -6,21 +6,10 @@ use std::process::{Child, Command, ExitCode, Stdio};
 
 use libtest_mimic::{Arguments, Completion, Trial};
 use rustix::process::geteuid;
+use test_support::App;
 
 /// A component without content.
 const EMPTY: &[u8] = b"\0asm\x0d\0\x01\0";
-
-const MANIFEST: &str = r#"
-spin_manifest_version = 2
-[application]
-name = "test"
-version = "0.1.0"
-[[trigger.http]]
-route = "/..."
-component = "test"
-[component.test]
-source = "folder/component.wasm"
-"#;
 
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
@@ -77,14 +66,14 @@ impl Drop for Compiler {
 
 fn it_gives_the_path_of_the_component_and_then_its_code() {
     let mut compiler = Compiler::start();
-    assert_eq!(compiler.ask(MANIFEST.as_bytes()), (true, b"/folder/component.wasm".to_vec()));
+    assert_eq!(compiler.ask(App::PLAIN_MANIFEST.as_bytes()), (true, b"/component.wasm".to_vec()));
     let (is_code, code) = compiler.ask(EMPTY);
     assert!(is_code && code.starts_with(b"\x7fELF"), "wasmtime keeps code in the form of an ELF file");
 }
 
 fn an_invalid_component_is_an_error_that_says_so() {
     let mut compiler = Compiler::start();
-    compiler.ask(MANIFEST.as_bytes());
+    compiler.ask(App::PLAIN_MANIFEST.as_bytes());
     let (is_code, error) = compiler.ask(b"text");
     assert!(!is_code && String::from_utf8_lossy(&error).starts_with("not a WebAssembly component"));
 }
@@ -92,7 +81,7 @@ fn an_invalid_component_is_an_error_that_says_so() {
 fn it_owns_nothing_before_it_reads_its_input() {
     let mut compiler = Compiler::start();
     // Its first reply shows that it is about to read the component.
-    compiler.ask(MANIFEST.as_bytes());
+    compiler.ask(App::PLAIN_MANIFEST.as_bytes());
     let status = compiler.proc("status");
     let field = |name: &str| {
         let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));

@@ -23,7 +23,7 @@ pub struct Attributes {
 
 impl Attributes {
     /// Those of the file at `path`; for a new file, those of containerd's own configuration.
-    pub fn of(path: &Path) -> io::Result<Self> {
+    pub fn for_file(path: &Path) -> io::Result<Self> {
         match fs::metadata(path) {
             Ok(file) => Ok(Self { mode: file.permissions(), owner: Some((file.uid(), file.gid())) }),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {

@@ -177,8 +177,8 @@ impl Action {
                 &fs::read(from)?,
                 &Attributes { mode: fs::metadata(from)?.permissions(), owner: None },
             ),
-            Self::Keep { from, to } => durable::replace(to, &fs::read(from)?, &Attributes::of(from)?),
-            Self::Write { to, text } => durable::replace(to, text.as_bytes(), &Attributes::of(to)?),
+            Self::Keep { from, to } => durable::replace(to, &fs::read(from)?, &Attributes::for_file(from)?),
+            Self::Write { to, text } => durable::replace(to, text.as_bytes(), &Attributes::for_file(to)?),
             Self::Remove(path) => durable::remove(path),
         }
     }

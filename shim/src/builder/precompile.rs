@@ -14,10 +14,10 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use httpserver_runtime::cache::{Cache, Entry, Key};
 use httpserver_runtime::engine;
-use oci_spec::runtime::Spec;
 use serde::{Deserialize, Serialize};
 use zygote::WireFd;
 
+use crate::cgroup::Groups;
 use crate::container::spin_app::MANIFEST;
 use crate::image_root::ImageRoot;
 use process::{Compiler, TooMuch};
@@ -50,16 +50,16 @@ impl Compiled {
     }
 }
 
-/// The compiled code of the application in `image`. It is compiled if the cache does not have it. None if there is no application,
-/// or an invalid one.
+/// The compiled code of the application in `image`. If the cache does not have it, it is compiled beside the container's `groups`.
+/// None if there is no application, or an invalid one.
 ///
 /// # Errors
 /// To compile the component takes more than it may.
-pub fn compiled(image: &ImageRoot, spec: &Spec) -> Result<Option<Compiled>> {
+pub fn compiled(image: &ImageRoot, groups: &Groups) -> Result<Option<Compiled>> {
     if !image.has_file(Path::new(MANIFEST)) {
         return Ok(None);
     }
-    match precompile(image, spec) {
+    match precompile(image, groups) {
         Ok(compiled) => Ok(Some(compiled)),
         Err(error) if error.is::<TooMuch>() => Err(error),
         Err(error) => {
@@ -69,7 +69,7 @@ pub fn compiled(image: &ImageRoot, spec: &Spec) -> Result<Option<Compiled>> {
     }
 }
 
-fn precompile(image: &ImageRoot, spec: &Spec) -> Result<Compiled> {
+fn precompile(image: &ImageRoot, groups: &Groups) -> Result<Compiled> {
     let read = |path: &Path, largest| {
         image.read(path, largest)?.with_context(|| format!("`{}` is not in the image", path.display()))
     };
@@ -81,8 +81,7 @@ fn precompile(image: &ImageRoot, spec: &Spec) -> Result<Compiled> {
     let entry = match cache.find(&key)? {
         Some(entry) => entry,
         None => {
-            let group = spec.linux().as_ref().and_then(|linux| linux.cgroups_path().as_ref());
-            compiler.join_pod(group.context("the container has no cgroupsPath")?)?;
+            compiler.join_pod(groups)?;
             cache.store(key, |code| compiler.compile(&wasm, code))?
         }
     };

@@ -13,9 +13,7 @@ use oci_spec::runtime::{LinuxResources, Spec};
 use serde::{Deserialize, Serialize};
 
 use super::{MOUNT, is_version_2};
-use crate::process::Process;
-
-const SIGKILL: u32 = libc::SIGKILL.cast_unsigned();
+use crate::process::{Process, SIGKILL};
 
 /// How often processes are killed again, and their end is looked for.
 const INTERVAL: Duration = Duration::from_millis(10);
@@ -60,11 +58,11 @@ impl Groups {
     ///
     /// # Errors
     /// The path is invalid.
-    pub fn of(spec: &mut Spec, id: &str) -> Result<Self> {
+    pub fn from_spec(spec: &mut Spec, id: &str) -> Result<Self> {
         let linux = spec.linux_mut().as_mut().context("the container's config.json has no `linux`")?;
         // `ctr` does so, too.
         let path = linux.cgroups_path().clone().unwrap_or_else(|| Path::new("/").join(id));
-        let groups = Self::at(path, id, is_version_2())?;
+        let groups = Self::from_path(path, id, is_version_2())?;
         linux.set_cgroups_path(Some(groups.path.clone()));
         if let Some(resources) = linux.resources_mut() {
             keep_from_swap(resources, is_version_2());
@@ -72,7 +70,7 @@ impl Groups {
         Ok(groups)
     }
 
-    fn at(path: PathBuf, id: &str, is_version_2: bool) -> Result<Self> {
+    fn from_path(path: PathBuf, id: &str, is_version_2: bool) -> Result<Self> {
         let text = path.to_str().context("invalid `cgroupsPath`: expected UTF-8")?;
         let parts: Vec<_> = text.split(':').collect();
         let (mut driver, mut path, folder) = match parts[..] {
@@ -111,6 +109,23 @@ impl Groups {
                 .collect()
         };
         roots.into_iter().map(|root| root.join(&self.folder)).filter(|folder| folder.is_dir()).collect()
+    }
+
+    /// The folders of the group `name` beside this one, so that it takes from what the pod may have. With version 1 there is one in
+    /// the hierarchy of each of `controllers`.
+    pub fn beside(&self, name: &str, controllers: &[&str]) -> Vec<PathBuf> {
+        let mount = Path::new(MOUNT);
+        let roots = if is_version_2() {
+            vec![mount.to_owned()]
+        } else {
+            controllers.iter().map(|controller| mount.join(controller)).filter(|folder| folder.is_dir()).collect()
+        };
+        roots.into_iter().map(|root| root.join(self.neighbour(name))).collect()
+    }
+
+    /// Below the root of each hierarchy.
+    fn neighbour(&self, name: &str) -> PathBuf {
+        self.folder.with_file_name(name)
     }
 
     /// The processes in them.
@@ -277,7 +292,7 @@ mod tests {
     use super::*;
 
     fn at(path: &str) -> Result<Groups> {
-        Groups::at(path.into(), "c1", true)
+        Groups::from_path(path.into(), "c1", true)
     }
 
     #[test]
@@ -298,8 +313,22 @@ mod tests {
     }
 
     #[test]
+    fn a_neighbour_is_in_the_group_of_the_pod() {
+        for (container, expected) in [
+            ("/kubepods/burstable/pod1/c1", "kubepods/burstable/pod1/n"),
+            ("/default/c1", "default/n"),
+            ("/c1", "n"),
+            ("kubepods-pod1_2.slice:cri-containerd:c1", "kubepods.slice/kubepods-pod1_2.slice/n"),
+            (":cri-containerd:c1", "system.slice/n"),
+            ("-.slice:cri-containerd:c1", "n"),
+        ] {
+            assert_eq!(at(container).unwrap().neighbour("n"), Path::new(expected), "{container}");
+        }
+    }
+
+    #[test]
     fn with_version_1_a_scope_is_a_folder_below_the_pods() {
-        let groups = Groups::at("kubepods-pod1.slice:cri-containerd:c1".into(), "c1", false).unwrap();
+        let groups = Groups::from_path("kubepods-pod1.slice:cri-containerd:c1".into(), "c1", false).unwrap();
         let path = "/kubepods.slice/kubepods-pod1.slice/cri-containerd-c1.scope";
         assert_eq!((groups.driver, groups.path.as_path()), (Driver::Cgroupfs, Path::new(path)));
         assert_eq!(groups.folder, Path::new(&path[1..]));

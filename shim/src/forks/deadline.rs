@@ -104,7 +104,7 @@ impl Fork {
     fn stuck(&self, groups: Option<&Groups>) -> String {
         let own = self.process.pid();
         let mut pids = groups.map(Groups::pids).unwrap_or_default();
-        pids.extend(process::of_group(own).into_iter().filter(|&pid| pid != own));
+        pids.extend(process::in_group(own).into_iter().filter(|&pid| pid != own));
         if pids.is_empty() {
             pids.push(own);
         }

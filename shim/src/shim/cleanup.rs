@@ -59,7 +59,7 @@ mod tests {
 
     fn groups() -> Groups {
         let spec = json!({"ociVersion": "1.1.0", "linux": {"cgroupsPath": "/no-such-group/c1"}});
-        Groups::of(&mut serde_json::from_value::<Spec>(spec).unwrap(), "c1").unwrap()
+        Groups::from_spec(&mut serde_json::from_value::<Spec>(spec).unwrap(), "c1").unwrap()
     }
 
     /// The number in the state is that of this process, which is none of the container's.

@@ -37,12 +37,12 @@ impl OomKills {
     pub fn for_process(pid: i32) -> Result<Self> {
         let membership = Membership::for_process(pid)?;
         match membership.version_1("memory") {
-            Some(group) => Self::of_version_1(&group),
-            None => Self::of_version_2(&membership.version_2().context("there is no control group for memory")?),
+            Some(group) => Self::for_version_1(&group),
+            None => Self::for_version_2(&membership.version_2().context("there is no control group for memory")?),
         }
     }
 
-    fn of_version_1(group: &Path) -> Result<Self> {
+    fn for_version_1(group: &Path) -> Result<Self> {
         let path = group.join("memory.oom_control");
         let file = File::open(&path).with_context(|| format!("cannot open `{}`", path.display()))?;
         let changes = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
@@ -51,7 +51,7 @@ impl OomKills {
         Ok(Self { file, pods: None, changes, told: 0, pods_then: 0 })
     }
 
-    fn of_version_2(group: &Path) -> Result<Self> {
+    fn for_version_2(group: &Path) -> Result<Self> {
         let path = group.join("memory.events");
         let file = File::open(&path).with_context(|| format!("cannot open `{}`", path.display()))?;
         let changes = inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK)?;
@@ -122,7 +122,7 @@ mod tests {
         let write = |group: &Path, text: &str| fs::write(group.join("memory.events"), text).unwrap();
         write(&group, "oom_kill 0\n");
         write(pod.path(), "oom_kill 5\n");
-        let mut kills = OomKills::of_version_2(&group).unwrap();
+        let mut kills = OomKills::for_version_2(&group).unwrap();
         assert!(!kills.any_new());
         write(&group, "max 7\noom_kill 0\n");
         assert!(!kills.any_new());
@@ -140,7 +140,7 @@ mod tests {
         fs::write(group.join("memory.events"), "oom_kill 0\n").unwrap();
         let pods = pod.path().join("memory.events");
         fs::write(&pods, "oom_kill 5\n").unwrap();
-        let mut kills = OomKills::of_version_2(&group).unwrap();
+        let mut kills = OomKills::for_version_2(&group).unwrap();
         // A neighbour's.
         fs::write(&pods, "oom_kill 6\n").unwrap();
         assert!(!kills.any_new());

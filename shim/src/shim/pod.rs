@@ -82,7 +82,7 @@ impl PodShim {
     /// Removes what a killed shim left of the container. containerd starts this in the container's bundle.
     fn remove_container(&self) -> anyhow::Result<Option<i32>> {
         let mut bundle = Bundle::read(PathBuf::from("."))?;
-        let groups = Groups::of(&mut bundle.spec, &self.id)?;
+        let groups = Groups::from_spec(&mut bundle.spec, &self.id)?;
         cleanup::remove(&groups, &state(&self.namespace, &self.id))
     }
 }

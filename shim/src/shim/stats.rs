@@ -24,8 +24,8 @@ pub fn collect(pid: i32) -> Result<Metrics> {
     let membership = Membership::for_process(pid)?;
     let version_1 = |controller| membership.version_1(controller).map(Group);
     match (version_1("cpu"), version_1("cpuacct"), version_1("memory"), version_1("pids")) {
-        (Some(cpu), Some(cpuacct), Some(memory), pids) => of_version_1(&cpu, &cpuacct, &memory, pids.as_ref()),
-        _ => of_version_2(&Group(membership.version_2().context("the container is in no control group")?)),
+        (Some(cpu), Some(cpuacct), Some(memory), pids) => collect_version_1(&cpu, &cpuacct, &memory, pids.as_ref()),
+        _ => collect_version_2(&Group(membership.version_2().context("the container is in no control group")?)),
     }
 }
 
@@ -69,7 +69,7 @@ impl Table {
     }
 }
 
-fn of_version_2(group: &Group) -> Result<Metrics> {
+fn collect_version_2(group: &Group) -> Result<Metrics> {
     let cpu = group.table("cpu.stat")?;
     let nanoseconds = |name| cpu.get(name).saturating_mul(1000);
     let memory = group.table("memory.stat")?;
@@ -101,7 +101,7 @@ fn of_version_2(group: &Group) -> Result<Metrics> {
     metrics(usage, throttling, stat, Some(group))
 }
 
-fn of_version_1(cpu: &Group, cpuacct: &Group, memory: &Group, pids: Option<&Group>) -> Result<Metrics> {
+fn collect_version_1(cpu: &Group, cpuacct: &Group, memory: &Group, pids: Option<&Group>) -> Result<Metrics> {
     let times = cpuacct.table("cpuacct.stat")?;
     let usage = CPUUsage {
         total: cpuacct.number("cpuacct.usage")?,
@@ -190,7 +190,7 @@ mod tests {
             ("pids.current", "3\n"),
             ("pids.max", "max\n"),
         ]);
-        let metrics = of_version_2(&group).unwrap();
+        let metrics = collect_version_2(&group).unwrap();
         let usage = &metrics.cpu.usage;
         assert_eq!((usage.total, usage.user, usage.kernel), (1_500_000, 1_000_000, 500_000));
         let throttling = &metrics.cpu.throttling;
@@ -212,7 +212,7 @@ mod tests {
             ("memory.usage_in_bytes", "20480\n"),
             ("memory.limit_in_bytes", "99\n"),
         ]);
-        let metrics = of_version_1(&group, &group, &group, None).unwrap();
+        let metrics = collect_version_1(&group, &group, &group, None).unwrap();
         let usage = &metrics.cpu.usage;
         assert_eq!((usage.total, usage.user, usage.kernel), (1_500_000, 30_000_000, 20_000_000));
         assert_eq!(metrics.cpu.throttling.throttled_time, 7000);

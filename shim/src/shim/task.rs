@@ -20,13 +20,11 @@ use crate::builder::container::{self, CreateOptions, Stdio};
 use crate::cgroup::Groups;
 use crate::forks::Deadline;
 use crate::ipc::to_reply;
-use crate::process::{Process, SIGNALS};
+use crate::process::{Process, SIGKILL, SIGNALS};
 use crate::shim::devices::{self, Rules};
 use crate::shim::events::Events;
 use crate::shim::oom::OomKills;
 use crate::shim::{cleanup, rootfs, rpc_error, stats};
-
-const SIGKILL: u32 = libc::SIGKILL.cast_unsigned();
 
 /// How long processes may take to end after SIGKILL.
 const KILL_TIMEOUT: Duration = Duration::from_secs(10);

@@ -81,14 +81,14 @@ impl TaskService {
         let runtime = RuntimeOptions::read(request.options.as_ref())?;
         let mut bundle = Bundle::read(PathBuf::from(&request.bundle))?;
         bundle.refuse_user_namespace()?;
-        let groups = Groups::of(&mut bundle.spec, &request.id)?;
+        let groups = Groups::from_spec(&mut bundle.spec, &request.id)?;
         runtime.warn_unless(groups.driver);
         let root = bundle.root()?;
         let mut build = || {
             rootfs::mount(&request.rootfs, &root, deadline)?;
             let image = ImageRoot::open(&root)?;
             bundle.make_explicit(&image)?;
-            let code = precompile::compiled(&image, &bundle.spec)?;
+            let code = precompile::compiled(&image, &groups)?;
             let CreateTaskRequest { stdin, stdout, stderr, .. } = request.clone();
             let options = CreateOptions {
                 id: request.id.clone(),

@@ -97,8 +97,8 @@ impl Pod {
         self.run(container)?.end()
     }
 
-    /// The same pod of another containerd, or of one that was restarted.
-    pub fn of(&self, cri: &Arc<Cri>) -> Self {
+    /// The same pod, by a connection to another containerd, or to one that was restarted.
+    pub fn seen_by(&self, cri: &Arc<Cri>) -> Self {
         let (id, config) = (self.id.clone(), self.config.clone());
         Self { cri: Arc::clone(cri), id, config, driver: self.driver, containers: AtomicUsize::new(0) }
     }
@@ -158,8 +158,8 @@ impl Running {
         Ok(lines.map(|line| format!("{line}\n")).collect())
     }
 
-    /// The same container of a containerd that was restarted.
-    pub fn of(&self, cri: &Arc<Cri>) -> Self {
+    /// The same container, by a connection to a containerd that was restarted.
+    pub fn seen_by(&self, cri: &Arc<Cri>) -> Self {
         Self { cri: Arc::clone(cri), id: self.id.clone(), log: self.log.clone() }
     }
 

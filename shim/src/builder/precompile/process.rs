@@ -3,22 +3,23 @@
 use std::ffi::OsString;
 use std::fmt::{self, Display};
 use std::io::{self, ErrorKind, Read, Write};
-use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStringExt;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
-use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
 use containerd_shim::monitor::{Subscription, Topic, monitor_subscribe, wait_pid};
-use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
 use super::pod_group::PodGroup;
+use crate::cgroup::Groups;
 use crate::compiler::{ARGUMENT, CPU_TIME, ERROR, MEMORY, OK};
+use crate::process::{Process, SIGKILL};
 
 /// How long the process may live. The kubelet waits two minutes for the creation of a container (`runtimeRequestTimeout`).
 const LIFETIME: Duration = Duration::from_secs(60);
@@ -46,13 +47,14 @@ pub struct Compiler {
     child: Child,
     input: ChildStdin,
     output: ChildStdout,
-    process: Arc<OwnedFd>,
-    /// The shim reaps all children and reports them here, unless [`Child::wait`] is first.
+    process: Arc<Process>,
+    /// The shim reaps all children and reports them here, unless [`Child::wait`] is first. None after the end.
     reaped: Option<Subscription>,
-    status: OnceLock<Option<i32>>,
+    /// The exit code after the end, or 128 plus the number of the signal that ended it.
+    status: Option<i32>,
     /// Ends the watch when it is dropped.
     watch: Option<Sender<()>>,
-    late: Arc<OnceLock<()>>,
+    is_late: Arc<AtomicBool>,
     group: Option<PodGroup>,
 }
 
@@ -70,19 +72,17 @@ impl Compiler {
             .stderr(Stdio::null())
             .spawn()
             .context("cannot start the compiler")?;
-        let pid = Pid::from_child(&child);
-        let process = Arc::new(pidfd_open(pid, PidfdFlags::empty()).context("cannot watch the compiler")?);
-        let (watch, late) = (channel(), Arc::new(OnceLock::new()));
-        let (watched, is_late) = (Arc::clone(&process), Arc::clone(&late));
+        let process = Process::open(child.id().cast_signed()).map(Arc::new).context("cannot watch the compiler")?;
+        let ((watch, ended), is_late) = (channel(), Arc::new(AtomicBool::new(false)));
+        let (watched, late) = (Arc::clone(&process), Arc::clone(&is_late));
         thread::spawn(move || {
-            if watch.1.recv_timeout(LIFETIME) == Err(RecvTimeoutError::Timeout) {
-                let _ = is_late.set(());
-                let _ = pidfd_send_signal(&*watched, Signal::KILL);
+            if ended.recv_timeout(LIFETIME) == Err(RecvTimeoutError::Timeout) {
+                late.store(true, Ordering::Relaxed);
+                let _ = watched.send(SIGKILL);
             }
         });
         let (input, output) = (child.stdin.take().context("piped")?, child.stdout.take().context("piped")?);
-        let (status, watch) = (OnceLock::new(), Some(watch.0));
-        Ok(Self { child, input, output, process, reaped, status, watch, late, group: None })
+        Ok(Self { child, input, output, process, reaped, status: None, watch: Some(watch), is_late, group: None })
     }
 
     /// The path of the component, as `manifest` has it.
@@ -92,9 +92,9 @@ impl Compiler {
         Ok(PathBuf::from(OsString::from_vec(path)))
     }
 
-    /// Takes what it needs from now on from the pod of the container with this `cgroupsPath`.
-    pub fn join_pod(&mut self, container: &Path) -> Result<()> {
-        self.group = Some(PodGroup::join(container, self.child.id())?);
+    /// Takes what it needs from now on from the pod of the container with these `groups`.
+    pub fn join_pod(&mut self, groups: &Groups) -> Result<()> {
+        self.group = Some(PodGroup::join(groups, self.process.pid())?);
         Ok(())
     }
 
@@ -139,7 +139,7 @@ impl Compiler {
     fn end(&mut self) -> Option<anyhow::Error> {
         let status = self.wait()?;
         let too_much = |text: String| Some(TooMuch(text).into());
-        if self.late.get().is_some() {
+        if self.is_late.load(Ordering::Relaxed) {
             return too_much(format!("that takes longer than {} s with the processor of its pod", LIFETIME.as_secs()));
         }
         match status - 128 {
@@ -150,14 +150,16 @@ impl Compiler {
         }
     }
 
-    /// Waits until it has ended: its exit code, or 128 plus the number of the signal that ended it.
+    /// Waits until it has ended, and returns its `status`.
     fn wait(&mut self) -> Option<i32> {
-        let (child, reaped) = (&mut self.child, &mut self.reaped);
-        *self.status.get_or_init(|| match child.wait() {
-            Ok(status) => status.code().or(status.signal().map(|signal| 128 + signal)),
-            // The shim's reaper was first.
-            Err(_) => reaped.take().map(|reaped| wait_pid(child.id().cast_signed(), reaped)),
-        })
+        if let Some(reaped) = self.reaped.take() {
+            self.status = match self.child.wait() {
+                Ok(status) => status.code().or(status.signal().map(|signal| 128 + signal)),
+                // The shim's reaper was first.
+                Err(_) => Some(wait_pid(self.process.pid(), reaped)),
+            };
+        }
+        self.status
     }
 }
 
@@ -169,7 +171,7 @@ fn is_end(error: &anyhow::Error) -> bool {
 
 impl Drop for Compiler {
     fn drop(&mut self) {
-        let _ = pidfd_send_signal(&*self.process, Signal::KILL);
+        let _ = self.process.send(SIGKILL);
         self.wait();
         self.watch.take();
         // Before the group is removed.

@@ -38,14 +38,14 @@ pub fn killed(node: &Node) -> Result<()> {
     let cri = containerd.cri()?;
     let patience = Patience { limit: PATIENCE, ..Patience::DAEMON };
     let container = find_despite_errors("containerd knows the container", patience, || {
-        let container = container.of(&cri);
+        let container = container.seen_by(&cri);
         ensure!(container.pid()? == pid, "it is another process");
         Ok(Some(container))
     })?;
     application::healthy(node).context("after that")?;
     let end = container.stop(application::GRACE)?;
     ensure!(end.code == 0, "{end:?}");
-    pod.of(&cri).remove()
+    pod.seen_by(&cri).remove()
 }
 
 struct Containerd {

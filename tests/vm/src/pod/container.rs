@@ -55,11 +55,9 @@ impl Container {
     }
 
     /// With that many percent of a processor.
-    pub fn with_processor(mut self, percent: i64) -> Self {
+    pub fn with_processor(self, percent: i64) -> Self {
         let (cpu_period, cpu_quota) = (100_000, percent * 1000);
-        let resources = LinuxContainerResources { cpu_period, cpu_quota, ..Default::default() };
-        self.0.linux.get_or_insert_default().resources = Some(resources);
-        self
+        self.with_limits(LinuxContainerResources { cpu_period, cpu_quota, ..Default::default() })
     }
 
     /// With a device of the node, at `path`, for reading.
