@@ -10,9 +10,9 @@ use nix::sys::wait::{WaitPidFlag, waitpid};
 use nix::unistd::Pid;
 use rustix::process::kill_process;
 use test_support::http2::Http2;
-use test_support::tls::Identity;
+use test_support::tls::{Identity, Stream};
 use test_support::{App, Connection, Server, Signal, eventually};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 /// A request to which the guest responds when it has the one byte of the body.
@@ -102,10 +102,9 @@ fn idle_connections_are_closed_at_once() {
 /// A client that has sent `bytes` after its handshake, or has not even begun one, does not hold up the drain for longer than a moment.
 async fn assert_does_not_hold_up(protocols: Option<&[&str]>, bytes: &[u8]) {
     let identity = Identity::generate();
-    let tls = |app: App| app.arg("--tls-cert").arg(identity.certificate()).arg("--tls-key").arg(identity.key());
-    let mut server = tls(App::guest()).start();
+    let mut server = App::guest().with_tls(&identity).start();
     let tcp = TcpStream::connect(server.address()).await.expect("the server listens");
-    let mut client: Box<dyn AsyncStream> = match protocols {
+    let mut client: Box<dyn Stream> = match protocols {
         Some(protocols) => Box::new(identity.handshake(tcp, protocols).await.expect("the handshake succeeds")),
         None => Box::new(tcp),
     };
@@ -124,11 +123,6 @@ async fn assert_does_not_hold_up(protocols: Option<&[&str]>, bytes: &[u8]) {
     assert_eq!(status.code(), Some(0));
     assert!(start.elapsed() < Duration::from_secs(5), "after {:?}: {protocols:?} {bytes:?}", start.elapsed());
 }
-
-/// What both ends of TLS are.
-trait AsyncStream: AsyncRead + AsyncWrite + Unpin + Send {}
-
-impl<S: AsyncRead + AsyncWrite + Unpin + Send> AsyncStream for S {}
 
 #[tokio::test]
 async fn a_handshake_does_not_hold_up_the_drain() {

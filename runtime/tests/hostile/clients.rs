@@ -8,8 +8,8 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use socket2::SockRef;
-use test_support::tls::Identity;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use test_support::tls::{Identity, Stream};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpSocket;
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
@@ -78,10 +78,6 @@ pub struct Target {
     pub wire: Wire,
     identity: Option<Arc<Identity>>,
 }
-
-pub trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
-
-impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
 
 impl Target {
     pub fn new(address: SocketAddr, wire: Wire, identity: Option<Identity>) -> Self {

@@ -50,7 +50,7 @@ fn assert_serves_others(kind: Kind, wires: &[Wire]) {
 /// Starts a server; also what a client has to know of it.
 fn start(app: App, identity: Option<Identity>, wire: Wire) -> (Server, Target) {
     let app = match &identity {
-        Some(identity) => app.arg("--tls-cert").arg(identity.certificate()).arg("--tls-key").arg(identity.key()),
+        Some(identity) => app.with_tls(identity),
         None => app,
     };
     let server = app.start();

@@ -8,12 +8,27 @@ use std::sync::Arc;
 
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use tempfile::TempDir;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::ServerName;
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
+
+use crate::App;
+
+/// A connection, with TLS or without.
+pub trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
+
+impl App {
+    /// Serves HTTPS with the certificate of `identity`.
+    pub fn with_tls(self, identity: &Identity) -> Self {
+        self.arg("--tls-cert").arg(identity.certificate()).arg("--tls-key").arg(identity.key())
+    }
+}
 
 /// A self-signed certificate for `localhost`, in files.
 pub struct Identity {
