@@ -74,7 +74,7 @@ impl Cache {
         Some(Self::in_dir(base.join("httpserver/compiled"), USER_LIMIT))
     }
 
-    /// Opens the entry of the component `wasm` for `engine`. If there is no good one, compiles `wasm`.
+    /// Opens the entry of the component `wasm` for `engine`. If the cache has no valid one, compiles `wasm`.
     ///
     /// # Errors
     /// `wasm` is not a component, or the folder cannot be used.
@@ -86,10 +86,10 @@ impl Cache {
         }
     }
 
-    /// Opens the entry `key`; none if there is no good one. A bad one is removed.
+    /// Opens the entry `key`, if the cache has it. Removes it, and returns none, if it must not be trusted or is not whole.
     ///
     /// # Errors
-    /// A bad entry cannot be removed.
+    /// An entry that must not be used cannot be removed.
     pub fn find(&self, key: &Key) -> Result<Option<Entry>> {
         let path = self.path(key);
         match self.open_trusted(&path).and_then(|file| file.map(whole).transpose()) {

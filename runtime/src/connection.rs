@@ -71,7 +71,7 @@ impl Connections {
         timeout(limit, tasks.wait()).await.map_or_else(|_| tasks.len(), |()| 0)
     }
 
-    /// Serves `stream` until either side ends it. If something fails, the connection is broken, and there is no client to report it to.
+    /// Serves `stream` until either side ends it. If something fails, the connection is broken, so the client cannot be told.
     async fn serve(self, stream: TcpStream, peer: SocketAddr, seat: Arc<Seat>) {
         let begun = Instant::now();
         let limit = self.service.terms.limit;

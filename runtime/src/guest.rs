@@ -158,7 +158,7 @@ impl Share {
         Self { free: Arc::new(Semaphore::new(instances)), queue: Semaphore::new(instances) }
     }
 
-    /// One of the instances. If there is none, it waits a moment; meanwhile slow clients have to go.
+    /// Takes one of the instances. If all are at work, waits up to [`INSTANCE_WAIT`], and slow clients lose theirs meanwhile.
     async fn get(&self, pressure: &Pressure) -> Result<OwnedSemaphorePermit, Error> {
         if let Ok(permit) = self.free.clone().try_acquire_owned() {
             return Ok(permit);

@@ -12,7 +12,7 @@ const RATE: u32 = 500;
 
 // The comments on the fields below are also the text of `httpserver up --help`.
 
-/// Limits for clients and guests. What is not set follows from the memory limit.
+/// Limits for clients and guests. The first three, if they are not set, follow from the memory limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Args)]
 pub struct Limits {
     /// Requests that run at one time, each in an instance of its own; one more waits, then gets 503 [default: by memory, at most 1000]

@@ -17,7 +17,8 @@ use crate::layer::{append, header};
 /// The name under which `ctr images import` and the kubelet find the image.
 const CONTAINERD_NAME: &str = "io.containerd.image.name";
 
-/// Writes images to `path` in one step: nobody ever reads half an archive. Each has the name that an import gives it.
+/// Writes images to `path` in one step, so that a reader never sees a part of an archive. Each comes with the name that it has
+/// after an import.
 ///
 /// # Errors
 /// If the file cannot be written.

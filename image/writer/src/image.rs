@@ -23,7 +23,7 @@ pub struct Image {
     pub architectures: Vec<Arch>,
     /// What is started, also where the pod gives other arguments: `ENTRYPOINT`.
     pub entrypoint: Vec<String>,
-    /// Its arguments, or what is started if there is no entrypoint: `CMD`.
+    /// The arguments of the entrypoint; without an entrypoint, the program and its arguments: `CMD`.
     pub command: Vec<String>,
     /// The labels of the configuration, and the same as annotations of manifests and index.
     pub labels: BTreeMap<String, String>,

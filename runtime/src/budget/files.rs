@@ -10,7 +10,7 @@ use crate::log;
 pub(crate) fn room(connections: u32) -> u32 {
     let needed = u64::from(connections) + OTHER_FILES;
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
-    // None is no limit.
+    // `None` means that there is no limit.
     let (soft, hard) = (current.unwrap_or(u64::MAX), maximum.unwrap_or(u64::MAX));
     let wanted = needed.min(hard);
     let raised = soft >= wanted || setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), maximum }).is_ok();

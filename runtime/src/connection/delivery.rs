@@ -10,8 +10,8 @@ use http_body::{Body, Frame, SizeHint};
 
 use super::seats::Running;
 
-/// The largest piece that HTTP/2 gets at one time, bytes: so much of each body waits for its client, and it is the least progress that
-/// is seen. It is also the largest frame that every client takes (RFC 9113 §4.2).
+/// The largest piece that HTTP/2 gets at one time, bytes. At most one piece of each body waits for its client, and the client's progress
+/// is seen piece by piece. Every client accepts a frame of this size (RFC 9113 §4.2).
 const PIECE: usize = 16 << 10;
 
 /// A body whose request runs until it is dropped.
@@ -93,7 +93,7 @@ impl<B: Body<Data = Bytes> + Unpin> Body for Delivery<B> {
     }
 
     fn size_hint(&self) -> SizeHint {
-        // Who asks, asks before the first piece.
+        // hyper asks before the first piece.
         self.body.size_hint()
     }
 }

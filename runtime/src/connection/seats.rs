@@ -1,4 +1,4 @@
-//! The connections of one thread: how many there may be, and which one goes if there is no room for another.
+//! The connections of one thread: how many there may be, and which one is closed to make room for another.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -96,7 +96,7 @@ impl Seats {
         &self.taken.draining
     }
 
-    /// Waits for a free seat. If there is none, others have to go: see [`Self::ask`].
+    /// Waits for a free seat. If all are taken, asks other connections to end: see [`Self::ask`].
     pub(crate) async fn free(&self) -> OwnedSemaphorePermit {
         loop {
             if let Ok(permit) = self.free.clone().try_acquire_owned() {
