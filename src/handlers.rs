@@ -12,6 +12,7 @@ pub mod headers;
 pub mod healthz;
 pub mod hello;
 pub mod ip;
+pub mod metrics;
 pub mod openapi;
 pub mod readyz;
 pub mod root;

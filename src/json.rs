@@ -6,6 +6,8 @@
 use std::borrow::Cow;
 use std::fmt::{Display, Write};
 
+use log_escape::must_be_escaped;
+
 /// An object under construction. Its members keep their order.
 #[derive(Default)]
 pub struct Object(String);
@@ -62,7 +64,9 @@ impl Object {
 /// Appends a JSON string. Escapes quotes, backslashes, control characters and line separators.
 pub fn push_string(out: &mut String, value: &str) {
     out.push('"');
-    for character in value.chars() {
+    let (plain, rest) = value.split_at(plain_len(value));
+    out.push_str(plain);
+    for character in rest.chars() {
         match character {
             '"' => out.push_str("\\\""),
             '\\' => out.push_str("\\\\"),
@@ -79,6 +83,9 @@ pub fn push_string(out: &mut String, value: &str) {
 /// The value, if its escaped form has at most `limit` bytes. If not, the longest beginning that has, together with a `…`.
 pub fn cut(value: &str, limit: usize) -> Cow<'_, str> {
     const MARK: char = '…';
+    if value.len() <= limit && plain_len(value) == value.len() {
+        return Cow::Borrowed(value);
+    }
     let mut escaped = 0;
     let mut end = 0;
     for (index, character) in value.char_indices() {
@@ -100,19 +107,18 @@ pub fn push_display(out: &mut String, value: impl Display) {
     write!(out, "{value}").expect("a String takes any text");
 }
 
+/// The length of the beginning that needs no escape. Most values need none at all, and bytes are compared faster than characters.
+fn plain_len(value: &str) -> usize {
+    let is_plain = |byte: &u8| matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\');
+    value.bytes().position(|byte| !is_plain(&byte)).unwrap_or(value.len())
+}
+
 fn escaped_len(character: char) -> usize {
     match character {
         '"' | '\\' | '\t' | '\n' | '\r' => 2,
         _ if must_be_escaped(character) => 6,
         _ => character.len_utf8(),
     }
-}
-
-/// Control characters of ASCII and Latin-1, Unicode's line and paragraph separators, and what changes the direction of the text
-/// around it (`Bidi_Control`): with that, a line of the log would not show what it says.
-fn must_be_escaped(character: char) -> bool {
-    character.is_control()
-        || matches!(character, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@
 //! 3. `handlers`: the response, or a `problem`.
 //! 4. `middleware`: the headers `version`, `x-content-type-options` and `content-length`, and the entry of the access log, for
 //!    every response.
+//! 5. `metrics`: what is counted of the response, if the variable `metrics` is on.
 
 // Printing goes through std, which makes the component larger and slower (see `component`).
 #![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr))]
@@ -19,6 +20,7 @@ mod handlers;
 mod headers;
 mod host;
 mod json;
+mod metrics;
 mod middleware;
 mod problem;
 mod request;
@@ -34,21 +36,29 @@ mod testing;
 mod tests;
 
 pub use host::Host;
+pub use metrics::Observation;
 pub use middleware::access_log::{Completion, Entry};
-pub use request::RequestHead;
+pub use request::{Headers, RequestHead};
 pub use response::{AnnouncedLength, Body, Outcome};
 
+use config::Level;
 use middleware::{framing, sniffing, version};
 
 /// Handles one request. The second value is the entry for the access log, to be written after the response. It is `None` if
-/// the log level excludes it.
-pub fn respond(head: RequestHead, host: &dyn Host) -> (Outcome, Option<Entry>) {
-    let RequestHead { request, rejection } = head;
-    let result = rejection.map_or_else(|| router::dispatch(&request, host), Err);
+/// the log level excludes it. The outcome's observation is for after the response, too.
+pub fn respond(mut head: RequestHead, host: &dyn Host) -> (Outcome, Option<Entry>) {
+    let level = config::LOG_LEVEL.read(host);
+    if head.rejection.is_some() || level == Level::Debug || !router::ignores_headers(&head.request) {
+        head.read_headers();
+    }
+    let RequestHead { request, rejection, .. } = head;
+    let (route, parameter) = router::find(request.uri().path());
+    let result = rejection.map_or_else(|| route.dispatch(&request, parameter, host), Err);
     let mut outcome = result.unwrap_or_else(Outcome::from);
     version::set_header(outcome.response.headers_mut(), host);
     sniffing::forbid(outcome.response.headers_mut());
     framing::finish_body(request.method(), &mut outcome.response);
-    let entry = Entry::new(request, &outcome, host);
+    outcome.observation = Observation::new(route.path, outcome.response.status(), host);
+    let entry = Entry::new(request, &outcome, level, host);
     (outcome, entry)
 }

@@ -6,7 +6,9 @@ use std::time::Duration;
 use http::header::{CONTENT_TYPE, HeaderValue};
 use http::{HeaderName, Response, StatusCode};
 
-/// The outcome of a request: a response, when to send it, and what the log says about it.
+use crate::metrics::Observation;
+
+/// The outcome of a request: a response, when to send it, and what the log and the metrics have of it.
 #[derive(Debug)]
 pub struct Outcome {
     /// The response.
@@ -15,6 +17,8 @@ pub struct Outcome {
     pub delay: Duration,
     /// Why the request failed, for the log.
     pub error: Option<String>,
+    /// What is to be counted. `None` if the metrics are off.
+    pub observation: Option<Observation>,
 }
 
 /// The body of a response.
@@ -78,7 +82,7 @@ impl Outcome {
     fn bare(status: StatusCode, body: Body) -> Self {
         let mut response = Response::new(body);
         *response.status_mut() = status;
-        Self { response, delay: Duration::ZERO, error: None }
+        Self { response, delay: Duration::ZERO, error: None, observation: None }
     }
 }
 

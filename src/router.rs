@@ -12,6 +12,7 @@
 //! | `/echo` | POST, PUT, PATCH | [`echo`] |
 //! | `/status/{code}` | any | [`status`] |
 //! | `/delay/{seconds}` | GET, HEAD | [`delay`] |
+//! | `/metrics` | GET, HEAD | [`metrics`] |
 //! | `/openapi.json` | GET, HEAD | [`openapi`] |
 //!
 //! If a row lists methods, OPTIONS gets 204 and every other method 405, both with `allow`. Paths are compared as they arrive:
@@ -21,7 +22,7 @@ use http::header::{ALLOW, HeaderValue};
 use http::{Method, Request, StatusCode};
 
 use crate::handlers::{Context, Result};
-use crate::handlers::{delay, echo, headers, healthz, hello, ip, openapi, readyz, root, status, version};
+use crate::handlers::{delay, echo, headers, healthz, hello, ip, metrics, openapi, readyz, root, status, version};
 use crate::host::Host;
 use crate::problem::Problem;
 use crate::response::Outcome;
@@ -61,24 +62,35 @@ pub const ROUTES: &[Route] = &[
     Route { path: "/echo", methods: WRITE, handler: echo::handle },
     Route { path: "/status/{code}", methods: Methods::Any, handler: status::handle },
     Route { path: "/delay/{seconds}", methods: READ, handler: delay::handle },
+    Route { path: "/metrics", methods: READ, handler: metrics::handle },
     Route { path: "/openapi.json", methods: READ, handler: openapi::handle },
 ];
 
-/// Calls the handler for the path and the method of a request.
-///
-/// # Errors
-/// Something is wrong with the request or, for `/readyz`, with the variables.
-pub fn dispatch(request: &Request<()>, host: &dyn Host) -> Result {
-    let path = request.uri().path();
+/// The row for a path, and the parameter in that path, empty if the row has none.
+pub fn find(path: &str) -> (&'static Route, &str) {
     let row = ROUTES.iter().find_map(|route| Some((route, route.parameter(path)?)));
-    let (route, parameter) = row.unwrap_or((FALLBACK, ""));
-    match route.methods {
-        Methods::Only(methods) if !methods.contains(request.method()) => Ok(other_method(request.method(), methods)),
-        _ => (route.handler)(&Context { request, parameter, host }),
-    }
+    row.unwrap_or((FALLBACK, ""))
+}
+
+/// Whether the response does not depend on the headers. Only the liveness probe is so: on most servers it is the most frequent request.
+pub fn ignores_headers(request: &Request<()>) -> bool {
+    request.uri().path() == "/healthz" && matches!(*request.method(), Method::GET | Method::HEAD)
 }
 
 impl Route {
+    /// Calls the handler for a request whose path has that parameter.
+    ///
+    /// # Errors
+    /// Something is wrong with the request or, for `/readyz`, with the variables.
+    pub fn dispatch(&self, request: &Request<()>, parameter: &str, host: &dyn Host) -> Result {
+        match self.methods {
+            Methods::Only(methods) if !methods.contains(request.method()) => {
+                Ok(other_method(request.method(), methods))
+            }
+            _ => (self.handler)(&Context { request, parameter, host }),
+        }
+    }
+
     /// The parameter in the path, empty if the route has none. `None` if the route is not for this path.
     fn parameter<'p>(&self, path: &'p str) -> Option<&'p str> {
         match self.path.split_once('{') {
@@ -135,7 +147,9 @@ mod tests {
             for method in ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "TRACE", "CONNECT", "get", "BREW"] {
                 let response = send(method, &example(route), &[]);
                 let listed = methods.iter().any(|listed| listed == method);
-                assert_eq!(response.status(), if listed { 200 } else { 405 }, "{method} {}", route.path);
+                // The metrics are off by default.
+                let handled = if route.path == "/metrics" { 404 } else { 200 };
+                assert_eq!(response.status(), if listed { handled } else { 405 }, "{method} {}", route.path);
                 assert_eq!(response.field("allow").is_empty(), listed);
             }
         }
@@ -161,7 +175,7 @@ mod tests {
             "/status",
             "/status/200/",
             "/delay/1/2",
-            "/metrics",
+            "/metrics/",
             "//ip",
             "/ip;v=1",
         ];

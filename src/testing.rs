@@ -1,6 +1,6 @@
 //! What the unit tests share.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -17,6 +17,13 @@ pub struct TestHost {
     random: u64,
     /// The names of the variables that were read, in order.
     pub reads: RefCell<Vec<String>>,
+    /// What was added to counters, in order.
+    pub adds: RefCell<Vec<(String, i64)>>,
+    /// How often all counters were read.
+    pub listings: Cell<usize>,
+    counters: RefCell<HashMap<String, i64>>,
+    is_full: bool,
+    broken: Option<String>,
 }
 
 impl TestHost {
@@ -34,6 +41,16 @@ impl TestHost {
     /// A host that cannot give the value of this variable.
     pub fn failing(name: &str, reason: &str) -> Self {
         Self { variables: HashMap::from([(name.into(), Err(reason.into()))]), ..Self::default() }
+    }
+
+    /// The same host, whose counters cannot become more.
+    pub fn with_full_store(self) -> Self {
+        Self { is_full: true, ..self }
+    }
+
+    /// The same host, which keeps no counters, for that reason.
+    pub fn with_broken_store(self, reason: &str) -> Self {
+        Self { broken: Some(reason.into()), ..self }
     }
 
     /// The outcome of a request.
@@ -56,12 +73,28 @@ impl Host for TestHost {
     fn random(&self) -> u64 {
         self.random
     }
+
+    fn add(&self, counter: &str, number: i64) -> Result<(), String> {
+        self.adds.borrow_mut().push((counter.to_owned(), number));
+        let mut counters = self.counters.borrow_mut();
+        match &self.broken {
+            Some(reason) => return Err(reason.clone()),
+            None if self.is_full && !counters.contains_key(counter) => return Err("full".to_owned()),
+            None => *counters.entry(counter.to_owned()).or_default() += number,
+        }
+        Ok(())
+    }
+
+    fn counters(&self) -> Result<Vec<(String, i64)>, String> {
+        self.listings.set(self.listings.get() + 1);
+        Ok(self.counters.borrow().iter().map(|(counter, number)| (counter.clone(), *number)).collect())
+    }
 }
 
 /// The head of a request, as from a host.
-pub fn request_head(method: &str, target: &str, headers: &[(&str, &str)]) -> RequestHead {
-    let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), value.as_bytes().to_vec()));
-    RequestHead::new(method, target, headers.collect())
+pub fn request_head<'a>(method: &str, target: &str, headers: &'a [(&str, &str)]) -> RequestHead<'a> {
+    let header = |(name, value): &(&str, &str)| ((*name).to_owned(), value.as_bytes().to_vec());
+    RequestHead::new(method, target, move || headers.iter().map(header).collect())
 }
 
 /// The outcome of a request when every variable has its default.

@@ -1,5 +1,7 @@
 //! Rules for every response, from any route.
 
+use std::cell::Cell;
+
 use crate::config::tests::names;
 use crate::middleware::access_log::Completion;
 use crate::request::RequestHead;
@@ -65,15 +67,15 @@ fn bad_variables_change_only_readiness() {
 }
 
 #[test]
-fn an_ordinary_request_reads_three_variables() {
+fn an_ordinary_request_reads_four_variables() {
     let host = TestHost::default();
     host.send("GET", "/", &[("accept", "*/*")]);
-    assert_eq!(*host.reads.borrow(), ["version", "log_level", "log_format"]);
+    assert_eq!(*host.reads.borrow(), ["log_level", "version", "metrics", "log_format"]);
 }
 
 /// The outcome of a request with one header, and its log line.
 fn with_header(name: &str, value: &[u8]) -> (Outcome, String) {
-    let head = RequestHead::new("GET", "/", vec![(name.into(), value.into())]);
+    let head = RequestHead::new("GET", "/", || vec![(name.into(), value.into())]);
     let (outcome, entry) = respond(head, &TestHost::default());
     let done = Completion { time: Default::default(), duration: Default::default(), bytes: 0, error: None };
     (outcome, entry.unwrap().line(&done))
@@ -130,9 +132,31 @@ fn a_malformed_head_is_rejected_even_if_a_host_lets_it_through() {
 fn the_number_of_header_names_has_a_limit() {
     let with_names = |count| {
         let headers = (0..count).map(|number| (format!("x-{number}"), Vec::new()));
-        respond(RequestHead::new("GET", "/healthz", headers.collect()), &TestHost::default()).0
+        respond(RequestHead::new("GET", "/version", || headers.collect()), &TestHost::default()).0
     };
     assert_eq!(with_names(24_576).status(), 200);
     let expected = "invalid number of headers: expected at most 24576 different names";
     assert_eq!(with_names(24_577).detail(400), expected);
+}
+
+#[test]
+fn the_headers_are_read_only_where_the_response_or_the_log_needs_them() {
+    let is_read = |method, target, level| {
+        let read = Cell::new(false);
+        let head = RequestHead::new(method, target, || {
+            read.set(true);
+            Vec::new()
+        });
+        respond(head, &TestHost::with([("log_level", level)]));
+        read.get()
+    };
+    assert!(!is_read("GET", "/healthz", "info") && !is_read("HEAD", "/healthz?x", "error"));
+    for (method, target, level) in [
+        ("GET", "/healthz", "debug"),
+        ("POST", "/healthz", "info"),
+        ("G T", "/healthz", "info"),
+        ("GET", "/readyz", "error"),
+    ] {
+        assert!(is_read(method, target, level), "{method} {target} {level}");
+    }
 }

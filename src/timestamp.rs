@@ -11,8 +11,30 @@ pub fn rfc3339(since_epoch: Duration) -> String {
     let seconds = since_epoch.as_secs();
     let (year, month, day) = date(seconds / SECONDS_PER_DAY);
     let (hour, minute, second) = (seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
-    let millis = since_epoch.subsec_millis();
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{millis:03}Z")
+    let millis = since_epoch.subsec_millis().into();
+    let mut text = String::with_capacity("YYYY-MM-DDTHH:MM:SS.mmmZ".len());
+    let parts = [
+        (year, 4, '-'),
+        (month, 2, '-'),
+        (day, 2, 'T'),
+        (hour, 2, ':'),
+        (minute, 2, ':'),
+        (second, 2, '.'),
+        (millis, 3, 'Z'),
+    ];
+    for (number, digits, end) in parts {
+        push_number(&mut text, number, digits);
+        text.push(end);
+    }
+    text
+}
+
+/// Appends `number` with at least `digits` digits. Each line of the log has a time, and `format!` takes longer.
+fn push_number(text: &mut String, number: u64, digits: u32) {
+    if number >= 10 || digits > 1 {
+        push_number(text, number / 10, digits.saturating_sub(1));
+    }
+    text.push(char::from(b'0' + (number % 10) as u8));
 }
 
 /// The year, month and day, in the Gregorian calendar, of a number of days since 1970-01-01.

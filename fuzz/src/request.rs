@@ -15,6 +15,14 @@ impl Host for Variables<'_> {
     fn random(&self) -> u64 {
         0
     }
+
+    fn add(&self, _: &str, _: i64) -> Result<(), String> {
+        Ok(())
+    }
+
+    fn counters(&self) -> Result<Vec<(String, i64)>, String> {
+        Ok(Vec::new())
+    }
 }
 
 /// Headers from lines `NAME:VALUE`. Whatever a line has, it becomes a header: a host may let anything through.
@@ -28,7 +36,7 @@ pub fn headers(lines: &[u8]) -> Vec<(String, Vec<u8>)> {
 
 /// The response to a GET, and its line in the log.
 pub fn get(target: &str, headers: Vec<(String, Vec<u8>)>, host: &dyn Host) -> (Outcome, Option<Entry>) {
-    respond(RequestHead::new("GET", target, headers), host)
+    respond(RequestHead::new("GET", target, || headers), host)
 }
 
 /// The text of a response that has one.

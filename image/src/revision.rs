@@ -9,8 +9,16 @@ use std::process::Command;
 pub const VARIABLE: &str = "HTTPSERVER_GIT_COMMIT";
 
 /// What the image is made of, the component included. Only a change of these makes a tree dirty.
-pub const SOURCES: [&str; 7] =
-    ["src", "build.rs", "image/src/revision.rs", "Cargo.toml", "Cargo.lock", "spin.toml", "runtime-config.toml"];
+pub const SOURCES: [&str; 8] = [
+    "src",
+    "traceparent",
+    "build.rs",
+    "image/src/revision.rs",
+    "Cargo.toml",
+    "Cargo.lock",
+    "spin.toml",
+    "runtime-config.toml",
+];
 
 /// The commit of the checkout in `root`, `digits` long, with `-dirty` if one of [`SOURCES`] was changed or added since.
 ///

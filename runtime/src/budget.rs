@@ -10,6 +10,8 @@ use std::num::{NonZeroU32, NonZeroUsize};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use anyhow::{Result, ensure};
+
 use crate::limits::Limits;
 
 /// What the process takes without a client: code, compiled component, threads and allocator. An idle server has 10 MiB resident, and
@@ -68,9 +70,20 @@ pub struct Budget {
 
 impl Budget {
     /// Divides `available` bytes of memory: half of what the process itself does not need is for instances, a quarter for connections, a
-    /// quarter for instances that grow. What `limits` sets is taken as it is, with a warning if it does not fit.
-    #[must_use]
-    pub fn new(limits: &Limits, available: u64) -> Self {
+    /// quarter for the key-value store and for instances that grow. What `limits` sets is taken as it is, with a warning if it may not
+    /// fit: the sizes above are what things take at the most.
+    ///
+    /// # Errors
+    /// Not even one instance fits with the memory that `limits` sets: a request that takes it would end the server.
+    pub fn new(limits: &Limits, available: u64) -> Result<Self> {
+        // One instance may always have what was asked for, so that a setting has its effect.
+        let wanted = limits.memory.map_or(0, NonZeroUsize::get);
+        ensure!(
+            wanted as u64 <= available,
+            "invalid --max-instance-memory (SPIN_MAX_INSTANCE_MEMORY) \"{wanted}\": expected bytes below the memory limit of \
+             {available}, such as {}; or raise the memory limit",
+            available / 4
+        );
         let free = available.saturating_sub(BASE);
         let affordable =
             |share: u64, each: u64, most: u32| u32::try_from(share / each).map_or(most, |n| n.clamp(1, most));
@@ -79,9 +92,7 @@ impl Budget {
         let connections =
             limits.connections.map_or_else(|| affordable(free / 4, CONNECTION, MOST_CONNECTIONS), NonZeroU32::get);
         let fixed = u64::from(instances) * INSTANCE + u64::from(connections) * CONNECTION;
-        let left = usize::try_from(free.saturating_sub(fixed)).unwrap_or(usize::MAX);
-        // One instance may always have what was asked for, so that a setting has its effect.
-        let wanted = limits.memory.map_or(0, NonZeroUsize::get);
+        let left = usize::try_from(free.saturating_sub(fixed)).unwrap_or(usize::MAX).saturating_sub(limits.store);
         let growth = left.max(wanted).max(OWN_MEMORY);
         let memory = limits.memory.map_or_else(|| LARGEST_INSTANCE.min(growth), NonZeroUsize::get);
         let mut warnings = Vec::new();
@@ -94,17 +105,18 @@ impl Budget {
                 mib(available)
             ));
         }
-        if wanted as u64 > available {
+        if BASE + wanted as u64 > available {
             warnings.push(format!(
-                "one instance may take {} MiB, the memory limit is {} MiB; lower --max-instance-memory \
-                 (SPIN_MAX_INSTANCE_MEMORY), or raise the memory limit",
+                "one instance may take {} MiB and the server itself {} MiB, the memory limit is {} MiB; lower \
+                 --max-instance-memory (SPIN_MAX_INSTANCE_MEMORY), or raise the memory limit",
                 mib(wanted as u64),
+                mib(BASE),
                 mib(available)
             ));
         }
         // One for the process. A counter of references would be one more that all threads change for each request.
         let growth = Box::leak(Box::new(Growth(AtomicUsize::new(growth))));
-        Self { instances, memory, connections, growth, warnings }
+        Ok(Self { instances, memory, connections, growth, warnings })
     }
 
     /// What does not fit into the memory that there is: a line each.
@@ -136,45 +148,65 @@ mod tests {
 
     const MIB: u64 = 1 << 20;
 
+    fn by_default(available: u64) -> Budget {
+        Budget::new(&Limits::DEFAULT, available).unwrap()
+    }
+
     #[test]
     fn a_budget_fits_into_the_memory_it_was_made_for() {
         for mib in [64, 96, 128, 256, 512, 1024, 65_536] {
-            let budget = Budget::new(&Limits::DEFAULT, mib * MIB);
+            let budget = by_default(mib * MIB);
             let fixed = u64::from(budget.instances) * INSTANCE + u64::from(budget.connections) * CONNECTION;
-            assert!(BASE + fixed + budget.growth.0.load(Ordering::Relaxed) as u64 <= mib * MIB, "{mib}: {budget:?}");
+            let rest = budget.growth.0.load(Ordering::Relaxed) + Limits::DEFAULT.store;
+            assert!(BASE + fixed + rest as u64 <= mib * MIB, "{mib}: {budget:?}");
             assert!(budget.warnings().is_empty(), "{:?}", budget.warnings());
         }
     }
 
     #[test]
     fn much_memory_gives_spins_defaults() {
-        let budget = Budget::new(&Limits::DEFAULT, 16 << 30);
+        let budget = by_default(16 << 30);
         assert_eq!((budget.instances, budget.memory, budget.connections), (1000, 64 << 20, 10_000));
     }
 
     #[test]
     fn the_pod_of_the_manifests_serves_hundreds_at_once() {
-        let budget = Budget::new(&Limits::DEFAULT, 256 * MIB);
+        let budget = by_default(256 * MIB);
         assert_eq!((budget.instances, budget.connections), (288, 1152));
         assert!(budget.memory >= 48 << 20, "{budget:?}");
     }
 
     #[test]
-    fn what_was_set_is_taken_with_a_warning_if_it_does_not_fit() {
+    fn what_was_set_is_taken_with_a_warning_if_it_may_not_fit() {
         let limits = Limits {
             instances: NonZeroU32::new(1000),
-            memory: NonZeroUsize::new(1 << 30),
+            memory: NonZeroUsize::new(250 << 20),
             connections: NonZeroU32::new(5),
             ..Limits::DEFAULT
         };
-        let budget = Budget::new(&limits, 256 * MIB);
-        assert_eq!((budget.instances, budget.memory, budget.connections), (1000, 1 << 30, 5));
-        assert!(budget.growth.take(1 << 30), "one instance may have it");
+        let budget = Budget::new(&limits, 256 * MIB).unwrap();
+        assert_eq!((budget.instances, budget.memory, budget.connections), (1000, 250 << 20, 5));
+        assert!(budget.growth.take(250 << 20), "one instance may have it");
         let [both, one] = budget.warnings() else { panic!("{:?}", budget.warnings()) };
         assert!(
             both.starts_with("1000 instances and 5 connections may take 416 MiB together, the memory limit is 256 MiB")
         );
-        assert!(one.starts_with("one instance may take 1024 MiB, the memory limit is 256 MiB"), "{one}");
+        assert!(
+            one.starts_with(
+                "one instance may take 250 MiB and the server itself 40 MiB, the memory limit is 256 MiB; lower"
+            ),
+            "{one}"
+        );
+    }
+
+    #[test]
+    fn an_instance_that_cannot_fit_is_refused() {
+        let with = |memory| Budget::new(&Limits { memory: NonZeroUsize::new(memory), ..Limits::DEFAULT }, 256 * MIB);
+        assert_eq!(with(256 << 20).unwrap().memory, 256 << 20);
+        let error = with((256 << 20) + 1).unwrap_err().to_string();
+        let expected = "invalid --max-instance-memory (SPIN_MAX_INSTANCE_MEMORY) \"268435457\": expected bytes below the memory \
+            limit of 268435456, such as 67108864; or raise the memory limit";
+        assert_eq!(error, expected);
     }
 
     #[test]

@@ -38,6 +38,10 @@ pub(crate) struct Up {
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     pub(crate) tls_key: Option<PathBuf>,
 
+    /// The address to serve metrics on, never that of the application; port 0 takes a free one [default: none]
+    #[arg(long, value_name = "IP:PORT", env = "HTTPSERVER_METRICS_LISTEN")]
+    pub(crate) metrics_listen: Option<SocketAddr>,
+
     #[command(flatten)]
     pub(crate) timeouts: Timeouts,
 

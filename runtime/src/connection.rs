@@ -17,7 +17,9 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
 use crate::guest::Guest;
+use crate::observation::Observers;
 use crate::options::Options;
+use crate::refusal::Refusal;
 use crate::service::Service;
 use crate::tls::ALPN_H2;
 pub(crate) use seats::{Seat, Seats};
@@ -42,19 +44,20 @@ pub(crate) struct Connections {
 }
 
 impl Connections {
-    /// At most `most` at one time. `draining` is cancelled when the drain begins.
+    /// At most `most` at one time, on all threads together. `draining` is cancelled when the drain begins.
     pub(crate) fn new(
-        guest: Guest,
+        guest: Arc<Guest>,
         tls: Option<TlsAcceptor>,
         options: &Options,
         most: usize,
         draining: CancellationToken,
+        observers: Observers,
     ) -> Self {
         let seats = Seats::new(most, draining);
-        Self { service: Service::new(guest, options), tls, seats }
+        Self { service: Service::new(guest, options, observers), tls, seats }
     }
 
-    /// The same with tasks and seats of its own, for another thread: a thread ends when its own tasks have ended.
+    /// The same with tasks and connections of its own, for another thread: a thread ends when its own tasks have ended.
     pub(crate) fn for_thread(&self) -> Self {
         Self { service: self.service.for_thread(), seats: self.seats.for_thread(), ..self.clone() }
     }
@@ -62,6 +65,11 @@ impl Connections {
     /// Serves `stream` in a task of its own.
     pub(crate) fn spawn(&self, stream: TcpStream, peer: SocketAddr, seat: Arc<Seat>) {
         self.service.tasks.spawn(self.clone().serve(stream, peer, seat));
+    }
+
+    /// A connection could not be accepted.
+    pub(crate) fn not_accepted(&self) {
+        self.service.observers.refused(Refusal::NotAccepted);
     }
 
     /// Waits for all tasks, at most for `limit`. Returns the number of tasks that have not ended.
@@ -74,6 +82,7 @@ impl Connections {
     /// Serves `stream` until either side ends it. If something fails, the connection is broken, so the client cannot be told.
     async fn serve(self, stream: TcpStream, peer: SocketAddr, seat: Arc<Seat>) {
         let begun = Instant::now();
+        let _connected = self.service.observers.connected();
         let limit = self.service.terms.limit;
         let mut socket = Socket::new(stream, &self.service.terms, seat.activity().clone());
         let watch = socket.watch();

@@ -4,6 +4,7 @@
 //! (`body::GuestBody`): a client that reads slowly slows its guest down, and nothing moves from thread to thread.
 
 pub(crate) mod body;
+mod figures;
 mod load;
 mod memory;
 mod output;
@@ -12,6 +13,7 @@ mod state;
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Poll, ready};
 use std::time::Duration;
 
@@ -21,18 +23,22 @@ use http_body::Body;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
-use wasmtime::{Store, UpdateDeadline};
+use wasmtime::UpdateDeadline;
 use wasmtime_wasi_http::WasiHttpView;
 use wasmtime_wasi_http::p2::bindings::ProxyPre;
 use wasmtime_wasi_http::p2::bindings::http::types::{ErrorCode, Scheme};
 use wasmtime_wasi_http::p2::body::HyperOutgoingBody;
 
 use crate::budget::{Budget, INSTANCE_WAIT, WITHOUT_BODY};
+use crate::failure::{Failure, FailureKind};
+use crate::keyvalue::Store;
 use crate::manifest::Manifest;
-use crate::options::Options;
+use crate::observation::Observers;
+use crate::options::{Options, Timeouts};
 use crate::patience::Pressure;
 use crate::variables::Variables;
 use body::GuestBody;
+pub(crate) use figures::{Figures, Pool};
 pub use load::load;
 use memory::Memory;
 pub(crate) use state::State;
@@ -47,12 +53,22 @@ pub struct Guest {
     pub(crate) version: String,
     instance: ProxyPre<State>,
     variables: Arc<Variables>,
+    store: Option<&'static Store>,
     instances: Share,
     /// Of these, how many requests with a body may have.
     with_body: Share,
     pub(crate) pressure: &'static Pressure,
     pub(crate) budget: Budget,
-    timeout: Duration,
+    timeouts: Timeouts,
+    loaded: Loaded,
+}
+
+/// How the component was loaded.
+#[derive(Debug, Clone, Copy)]
+struct Loaded {
+    took: Duration,
+    /// Whether its compiled code was there.
+    cached: bool,
 }
 
 /// Why a guest gave no response.
@@ -63,28 +79,36 @@ pub(crate) enum Error {
     /// It took longer than this.
     Timeout(Duration),
     /// It trapped, exited, returned without a response, or could not be instantiated.
-    Trap(String),
+    Failed(Failure),
 }
 
-/// A guest that runs. Its error is the reason why it failed.
-type Run = Pin<Box<dyn Future<Output = Result<(), String>> + Send>>;
+/// A guest that runs.
+type Run = Pin<Box<dyn Future<Output = Result<(), Failure>> + Send>>;
 
 /// What the guest gives to the host: a response, or the code of an error.
 type GuestResult = Result<Response<HyperOutgoingBody>, ErrorCode>;
 
 impl Guest {
-    fn new(instance: ProxyPre<State>, manifest: &Manifest, variables: Variables, options: &Options) -> Self {
-        let instances = options.budget.instances as usize;
+    fn new(
+        instance: ProxyPre<State>,
+        manifest: &Manifest,
+        variables: Variables,
+        options: &Options,
+        loaded: Loaded,
+    ) -> Self {
+        let (instances, connections) = (options.budget.instances as usize, options.budget.connections as usize);
         Self {
             name: manifest.name.clone(),
             version: manifest.version.clone(),
             instance,
             variables: Arc::new(variables),
-            instances: Share::new(instances),
-            with_body: Share::new(instances - instances / WITHOUT_BODY),
+            store: manifest.uses_store.then(|| Store::new(options.limits.store)),
+            instances: Share::new(instances, connections),
+            with_body: Share::new(instances - instances / WITHOUT_BODY, connections),
             pressure: Pressure::new(),
             budget: options.budget.clone(),
-            timeout: options.timeouts.request,
+            timeouts: options.timeouts,
+            loaded,
         }
     }
 
@@ -95,6 +119,7 @@ impl Guest {
         request: Request<B>,
         scheme: Scheme,
         tasks: &TaskTracker,
+        observers: Observers,
     ) -> Result<Response<GuestBody>, Error>
     where
         B: Body<Data = Bytes> + Send + 'static,
@@ -103,18 +128,28 @@ impl Guest {
         let with_body =
             if request.body().is_end_stream() { None } else { Some(self.with_body.get(self.pressure).await?) };
         let permits = (with_body, self.instances.get(self.pressure).await?);
+        if observers.any() {
+            self.instances.note_peak();
+        }
         let (sender, receiver) = oneshot::channel();
-        let limit = self.timeout;
+        let timeouts = self.timeouts;
+        let limit = timeouts.request;
         let run: Run = Box::pin(async move {
             let _permits = permits;
-            self.run(request, scheme, sender).await
+            self.run(request, scheme, sender, observers).await
         });
-        match timeout(limit, run_until_response(run, receiver)).await {
-            Err(_) => Err(Error::Timeout(limit)),
-            Ok(Err(reason)) => Err(Error::Trap(reason)),
-            Ok(Ok((Err(code), _))) => Err(Error::Trap(format!("it responded with the error {code:?}"))),
-            Ok(Ok((Ok(response), run))) => Ok(response.map(|body| GuestBody::new(body, run, limit, tasks.clone()))),
-        }
+        let failure = match timeout(limit, run_until_response(run, receiver)).await {
+            Err(_) => return Err(Error::Timeout(limit)),
+            Ok(Ok((Ok(response), run))) => {
+                return Ok(response.map(|body| GuestBody::new(body, run, timeouts, tasks.clone(), observers)));
+            }
+            Ok(Ok((Err(code), _))) => {
+                Failure::new(FailureKind::ErrorResponse, format!("it responded with the error {code:?}"))
+            }
+            Ok(Err(failure)) => failure,
+        };
+        observers.failed(failure.kind);
+        Err(Error::Failed(failure))
     }
 
     async fn run<B>(
@@ -122,13 +157,14 @@ impl Guest {
         request: Request<B>,
         scheme: Scheme,
         sender: oneshot::Sender<GuestResult>,
-    ) -> Result<(), String>
+        observers: Observers,
+    ) -> Result<(), Failure>
     where
         B: Body<Data = Bytes> + Send + 'static,
         B::Error: Into<wasmtime_wasi_http::Error>,
     {
-        let mut store =
-            Store::new(self.instance.engine(), State::new(self.variables.clone(), Memory::new(&self.budget)));
+        let state = State::new(self.variables.clone(), self.store, Memory::new(&self.budget));
+        let mut store = wasmtime::Store::new(self.instance.engine(), state);
         store.limiter(State::memory_limit);
         store.set_epoch_deadline(EPOCHS_PER_YIELD);
         // Tokio's own yield lets the thread look at its sockets and timers first; a plain wake-up would starve them.
@@ -138,7 +174,9 @@ impl Guest {
         let called = async {
             let request = store.data_mut().http().new_incoming_request(scheme, request)?;
             let response = store.data_mut().http().new_response_outparam(sender)?;
+            let begun = observers.now();
             let proxy = self.instance.instantiate_async(&mut store).await?;
+            observers.instantiated(begun);
             proxy.wasi_http_incoming_handler().call_handle(&mut store, request, response).await
         };
         let result: wasmtime::Result<()> = called.await;
@@ -149,13 +187,19 @@ impl Guest {
 /// A number of instances that may be at work at one time.
 struct Share {
     free: Arc<Semaphore>,
-    /// Requests that may wait, as many as there are instances: each keeps its head in memory.
+    number: usize,
+    /// Requests that may wait, as many as there are connections: each keeps its head in memory. With a short queue a well-behaved client
+    /// would seldom find a place between those who ask a thousand times a second and hang up.
     queue: Semaphore,
+    queue_length: usize,
+    /// The most that were at work at one time. It is seldom written, so all threads can keep it in their caches.
+    peak: AtomicUsize,
 }
 
 impl Share {
-    fn new(instances: usize) -> Self {
-        Self { free: Arc::new(Semaphore::new(instances)), queue: Semaphore::new(instances) }
+    fn new(number: usize, queue_length: usize) -> Self {
+        let (free, queue) = (Arc::new(Semaphore::new(number)), Semaphore::new(queue_length));
+        Self { free, number, queue, queue_length, peak: AtomicUsize::new(0) }
     }
 
     /// Takes one of the instances. If all are at work, waits up to [`INSTANCE_WAIT`], and slow clients lose theirs meanwhile.
@@ -168,22 +212,45 @@ impl Share {
         let permit = timeout(INSTANCE_WAIT, self.free.clone().acquire_owned()).await;
         permit.ok().and_then(Result::ok).ok_or(Error::Busy)
     }
+
+    /// How many are at work.
+    fn used(&self) -> usize {
+        self.number - self.free.available_permits()
+    }
+
+    /// How many requests wait.
+    fn waiting(&self) -> usize {
+        self.queue_length - self.queue.available_permits()
+    }
+
+    fn peak(&self) -> usize {
+        self.peak.load(Ordering::Relaxed)
+    }
+
+    /// Raises the peak if more are at work than ever before.
+    fn note_peak(&self) {
+        let used = self.used();
+        if used > self.peak() {
+            self.peak.fetch_max(used, Ordering::Relaxed);
+        }
+    }
 }
 
 /// Runs the guest until it has given its response. Returns also the rest of the run, if the run has not ended with it.
 async fn run_until_response(
     mut run: Run,
     mut receiver: oneshot::Receiver<GuestResult>,
-) -> Result<(GuestResult, Option<Run>), String> {
+) -> Result<(GuestResult, Option<Run>), Failure> {
     let (ended, result) = poll_fn(|context| {
         let ended = match run.as_mut().poll(context) {
-            Poll::Ready(Err(reason)) => return Poll::Ready(Err(reason)),
+            Poll::Ready(Err(failure)) => return Poll::Ready(Err(failure)),
             Poll::Ready(Ok(())) => true,
             Poll::Pending => false,
         };
         // The sender is gone if the run has ended, or if the guest has dropped its only way to respond.
         let result = ready!(Pin::new(&mut receiver).poll(context));
-        Poll::Ready(result.map(|result| (ended, result)).map_err(|_| "it ended without a response".to_owned()))
+        let nothing = |_| Failure::new(FailureKind::NoResponse, "it ended without a response");
+        Poll::Ready(result.map(|result| (ended, result)).map_err(nothing))
     })
     .await?;
     Ok((result, (!ended).then_some(run)))

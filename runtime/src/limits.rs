@@ -7,6 +7,10 @@ use clap::Args;
 /// The longest head, bytes. Browsers and proxies send less than 8 KiB, and most servers refuse more than 8 to 16 KiB.
 const HEAD: usize = 16 << 10;
 
+/// Bytes of the key-value store. This repository's component takes 1.3 MB at the most: 7,554 counters of less than 168 bytes
+/// (`src/metrics.rs`).
+const STORE: usize = 4 << 20;
+
 /// The least rate of a body that the other side waits for, bytes/s: 4 kbit/s, which any modem has.
 const RATE: u32 = 500;
 
@@ -34,11 +38,16 @@ pub struct Limits {
     /// The least bytes a second of a body, in either direction, after the first --read-timeout seconds; 0 for none
     #[arg(id = "min-rate", long, value_name = "BYTES", default_value_t = Self::DEFAULT.rate)]
     pub rate: u32,
+
+    /// Keys and values of the key-value store, and 128 for each pair; the application gets an error for more
+    #[arg(id = "max-store", long, value_name = "BYTES", default_value_t = Self::DEFAULT.store)]
+    pub store: usize,
 }
 
 impl Limits {
     /// The defaults of `httpserver up`.
-    pub const DEFAULT: Self = Self { instances: None, memory: None, connections: None, head: HEAD, rate: RATE };
+    pub const DEFAULT: Self =
+        Self { instances: None, memory: None, connections: None, head: HEAD, rate: RATE, store: STORE };
 }
 
 /// What [`is_head`] accepts.

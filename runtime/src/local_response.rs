@@ -13,6 +13,9 @@ pub(crate) type LocalResponse = Response<Full<Bytes>>;
 /// The start of the paths for which Spin itself responds.
 const WELL_KNOWN: &str = "/.well-known/spin/";
 
+/// The route of these paths, for those who keep account of requests.
+pub(crate) const WELL_KNOWN_ROUTE: &str = "/.well-known/spin/...";
+
 /// The response of Spin to a path under `/.well-known/spin/`; `None` for every other path.
 pub(crate) fn well_known(path: &str, name: &str, version: &str) -> Option<LocalResponse> {
     Some(match path.strip_prefix(WELL_KNOWN)? {

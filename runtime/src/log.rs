@@ -15,7 +15,7 @@ mod writer;
 pub(crate) use limiter::Limiter;
 pub(crate) use queue::Stream;
 pub use text::one_line;
-pub(crate) use writer::push;
+pub(crate) use writer::{dropped, push};
 pub use writer::{flush, start};
 
 /// Writes a line of the runtime to stderr. Control characters in it are escaped.
@@ -46,6 +46,19 @@ pub(crate) fn request_failed(method: &Method, uri: &Uri, status: StatusCode, rea
 pub(crate) fn accept_failed(error: &std::io::Error) {
     static FAILED: Limiter = Limiter::new("connections could not be accepted");
     FAILED.line(format_args!("cannot accept a connection: {error}"));
+}
+
+/// A key-value pair for which the store has no room. Its guest hears of it, and goes on.
+pub(crate) fn store_is_full(refusal: &dyn Display) {
+    static REFUSED: Limiter = Limiter::each_minute("key-value pairs were refused");
+    REFUSED.line(format_args!("{refusal}"));
+}
+
+/// A key-value store that an application may not open. Its guest hears of it, and goes on.
+pub(crate) fn store_is_denied(name: &str) {
+    static DENIED: Limiter = Limiter::each_minute("key-value stores were denied");
+    let expected = "expected one that key_value_stores in spin.toml names";
+    DENIED.line(format_args!("no access to the key-value store \"{name}\": {expected}"));
 }
 
 /// A guest that failed after the head of its response was sent.

@@ -13,6 +13,9 @@ use toml::Spanned;
 /// The route that matches every path.
 pub(crate) const ROUTE: &str = "/...";
 
+/// The only key-value store.
+pub(crate) const STORE: &str = "default";
+
 /// A validated manifest.
 #[derive(Debug)]
 pub struct Manifest {
@@ -24,6 +27,8 @@ pub struct Manifest {
     pub component: String,
     /// The component's file: the manifest's folder joined with `source`.
     pub source: PathBuf,
+    /// Whether the component may use the key-value store.
+    pub uses_store: bool,
     /// The command that makes that file, for the error if it is missing.
     pub build_command: Option<String>,
     /// The application's variables by name.
@@ -93,6 +98,7 @@ impl Manifest {
             version: document.application.version,
             component: name,
             source: folder.join(component.source),
+            uses_store: !component.key_value_stores.is_empty(),
             build_command: component.build.map(|build| build.command),
             variables: unspanned(document.variables),
             templates: unspanned(component.variables),
@@ -148,6 +154,10 @@ fn only_component(
     if let Some(host) = component.allowed_outbound_hosts.first() {
         let found = format!("invalid outbound host \"{}\": expected none", host.get_ref());
         return Err(Problem::unsupported(host.span(), found));
+    }
+    if let Some(other) = component.key_value_stores.iter().find(|store| store.get_ref() != STORE) {
+        let found = format!("invalid key-value store \"{}\": expected \"{STORE}\"", other.get_ref());
+        return Err(Problem::unsupported(other.span(), found));
     }
     Ok((name.into_inner(), component))
 }
@@ -217,6 +227,8 @@ struct Component {
     _description: String,
     #[serde(default)]
     allowed_outbound_hosts: Vec<Spanned<String>>,
+    #[serde(default)]
+    key_value_stores: Vec<Spanned<String>>,
     #[serde(default)]
     variables: BTreeMap<Spanned<String>, String>,
     build: Option<Build>,

@@ -9,6 +9,7 @@ use clap::Args;
 
 use crate::budget::Budget;
 use crate::limits::Limits;
+use crate::telemetry;
 
 /// How to serve.
 #[derive(Debug)]
@@ -17,7 +18,7 @@ pub struct Options {
     pub listen: Listen,
     /// To serve HTTPS.
     pub tls: Option<TlsFiles>,
-    /// How many threads serve, each with its own listener and executor.
+    /// How many threads serve, each with its own executor.
     pub threads: NonZeroUsize,
     /// How long clients and guests may take.
     pub timeouts: Timeouts,
@@ -25,12 +26,16 @@ pub struct Options {
     pub limits: Limits,
     /// What follows from the limits and the memory that there is.
     pub budget: Budget,
+    /// Where to send traces and metrics, if anywhere.
+    pub telemetry: Option<telemetry::Settings>,
+    /// Where to serve metrics; nowhere if it is not set.
+    pub metrics: Option<SocketAddr>,
 }
 
 /// Where connections come from.
 #[derive(Debug)]
 pub enum Listen {
-    /// From new sockets on this address; port 0 takes a free one.
+    /// From a new socket on this address; port 0 takes a free one.
     Address(SocketAddr),
     /// From a socket that listens already, and that other processes have, too. A drain leaves the connections in it that are not
     /// accepted yet: they are for the next server.
@@ -59,6 +64,10 @@ pub struct Timeouts {
     #[arg(id = "request-timeout", long, value_name = "SECONDS", value_parser = seconds, default_value = "30")]
     pub request: Duration,
 
+    /// How long a response may last from its head to its end, while the component works on it; 0 for no limit
+    #[arg(id = "response-timeout", long, value_name = "SECONDS", value_parser = seconds, default_value = "3600")]
+    pub response: Duration,
+
     /// How long a client may take for its next request, the rest of a head, the next piece of a body (then 408), or to take a piece
     /// of a response
     #[arg(id = "read-timeout", long, value_name = "SECONDS", value_parser = seconds, default_value = "30")]
@@ -67,8 +76,13 @@ pub struct Timeouts {
 
 impl Timeouts {
     /// The defaults of `httpserver up`.
-    pub const DEFAULT: Self =
-        Self { request: Duration::from_secs(30), read: Duration::from_secs(30), drain: Duration::from_secs(30) };
+    pub const DEFAULT: Self = Self {
+        request: Duration::from_secs(30),
+        // No instance is held for ever. A download over a slow line takes less, and who follows events connects again.
+        response: Duration::from_secs(3600),
+        read: Duration::from_secs(30),
+        drain: Duration::from_secs(30),
+    };
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {

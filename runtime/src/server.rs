@@ -1,9 +1,10 @@
-//! The server: one thread per core, each with its own listener and executor. A request stays on its thread.
+//! The server: one thread per core, each with its own executor. All accept from one socket; a request stays on its thread.
 
 mod listener;
 
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::sync::mpsc::Sender;
 use std::thread;
 use std::time::Duration;
@@ -15,7 +16,10 @@ use crate::budget::files;
 use crate::connection::Connections;
 use crate::event::Event;
 use crate::guest::Guest;
-use crate::options::Options;
+use crate::metrics::{self, Metrics};
+use crate::observation::Observers;
+use crate::options::{Listen, Options};
+use crate::telemetry::{self, Telemetry};
 use crate::tls;
 use listener::Listener;
 
@@ -26,6 +30,9 @@ pub struct Server {
     connections: Connections,
     draining: CancellationToken,
     drain_timeout: Duration,
+    telemetry: Option<Telemetry>,
+    /// Where metrics are served.
+    page: Option<(metrics::Listener, &'static Metrics)>,
 }
 
 /// A server that serves.
@@ -36,22 +43,36 @@ pub(crate) struct Running {
     cut: usize,
     draining: CancellationToken,
     pub(crate) drain_timeout: Duration,
+    /// What sends telemetry, if there is any.
+    pub(crate) telemetry: Option<Telemetry>,
 }
 
 impl Server {
-    /// Reads the TLS files, then binds the address.
+    /// Reads the TLS files, then binds the addresses. What sends telemetry runs from now on.
     ///
     /// # Errors
-    /// The TLS files or the address cannot be used.
+    /// The TLS files or an address cannot be used, or the thread that sends telemetry cannot be started.
     pub fn bind(options: &Options, guest: Guest) -> Result<Self> {
         let tls = options.tls.as_ref().map(tls::acceptor).transpose()?;
-        let threads = options.threads.get();
-        let (address, listeners) = listener::open(&options.listen, threads, options.timeouts.read)?;
+        let (address, listeners) = listener::open(&options.listen, options.threads.get(), options.timeouts.read)?;
         let draining = CancellationToken::new();
-        // The kernel distributes them evenly.
-        let most = (files::room(options.budget.connections) as usize / threads).max(1);
-        let connections = Connections::new(guest, tls, options, most, draining.clone());
-        Ok(Self { address, listeners, connections, draining, drain_timeout: options.timeouts.drain })
+        let most = files::room(options.budget.connections) as usize;
+        let guest = Arc::new(guest);
+        let page = options.metrics.map(|address| {
+            // A socket is inherited by a server that takes the place of another one, which may still drain.
+            metrics::Listener::bind(address, matches!(options.listen, Listen::Inherited(_)))
+        });
+        let page = page.transpose()?;
+        let sends_metrics = options.telemetry.as_ref().is_some_and(telemetry::Settings::sends_metrics);
+        let metrics =
+            (page.is_some() || sends_metrics).then(|| Metrics::new(guest.clone(), most as u64, draining.clone()));
+        let start = |settings| Telemetry::start(settings, &guest.name, &guest.version, metrics);
+        let telemetry = options.telemetry.clone().map(start).transpose()?;
+        let observers =
+            Observers::new(metrics.map(Metrics::observer), telemetry.as_ref().and_then(Telemetry::observer));
+        let connections = Connections::new(guest, tls, options, most, draining.clone(), observers);
+        let drain_timeout = options.timeouts.drain;
+        Ok(Self { address, listeners, connections, draining, drain_timeout, page: page.zip(metrics), telemetry })
     }
 
     /// The address; if port 0 was wanted, with the port that was free.
@@ -65,13 +86,16 @@ impl Server {
     /// # Errors
     /// A thread cannot be started.
     pub(crate) fn start(self, events: &Sender<Event>) -> Result<Running> {
-        let Self { listeners, connections, draining, drain_timeout, .. } = self;
+        let Self { listeners, connections, draining, drain_timeout, page, telemetry, .. } = self;
+        if let Some((listener, metrics)) = page {
+            listener.start(metrics)?;
+        }
         let threads = listeners.len();
         for listener in listeners {
             let connections = connections.for_thread();
             start_thread(events.clone(), move || serve(listener, connections, drain_timeout))?;
         }
-        Ok(Running { threads, cut: 0, draining, drain_timeout })
+        Ok(Running { threads, cut: 0, draining, drain_timeout, telemetry })
     }
 }
 
@@ -112,7 +136,8 @@ fn serve(listener: Listener, connections: Connections, drain_timeout: Duration) 
         tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start an executor")?;
     runtime.block_on(async {
         let serve = |stream, peer, seat| connections.spawn(stream, peer, seat);
-        let accepted = listener.accept(&connections.seats, serve);
+        let not_accepted = || connections.not_accepted();
+        let accepted = listener.accept(&connections.seats, serve, not_accepted);
         accepted.await.context("cannot watch the listener")?;
         Ok(connections.finish(drain_timeout).await)
     })
@@ -127,8 +152,13 @@ mod tests {
     /// How a server with these threads ends.
     fn end<const N: usize>(threads: [Box<dyn FnOnce() -> Result<usize> + Send>; N]) -> Result<()> {
         let (sender, events) = mpsc::channel();
-        let mut running =
-            Running { threads: N, cut: 0, draining: CancellationToken::new(), drain_timeout: Duration::from_secs(1) };
+        let mut running = Running {
+            threads: N,
+            cut: 0,
+            draining: CancellationToken::new(),
+            drain_timeout: Duration::from_secs(1),
+            telemetry: None,
+        };
         threads.into_iter().for_each(|work| start_thread(sender.clone(), work).unwrap());
         loop {
             match events.recv_timeout(Duration::from_secs(20)).expect("the server ends") {

@@ -5,6 +5,7 @@
 //! in a container, where the process is the first one of its namespace, for which the kernel drops every signal that is neither
 //! blocked nor handled.
 
+use std::ops::RangeInclusive;
 use std::process;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -18,10 +19,18 @@ use nix::sys::signal::{SigSet, Signal};
 use crate::event::Event;
 use crate::log;
 use crate::server::{Running, Server};
+use crate::telemetry::Telemetry;
 
 /// How long after the time of the drain the process ends in any case: the threads that cut the connections may need as long to be
 /// scheduled.
 const RESERVE: Duration = Duration::from_millis(500);
+
+/// How long telemetry may still be sent after the last request: as long as OpenTelemetry's libraries take by default, and no longer than
+/// the drain. If requests took all of its time, a collector that is near takes what waits within the shorter time.
+const FLUSH: RangeInclusive<Duration> = RESERVE..=Duration::from_secs(5);
+
+/// How often it is looked for a signal meanwhile: a person does not see that it takes so long.
+const SIGNAL_INTERVAL: Duration = Duration::from_millis(50);
 
 /// The signals that end this process.
 #[derive(Debug)]
@@ -89,26 +98,54 @@ fn exit(code: i32) -> ! {
 pub fn run_until_signal(signals: Signals, server: Server, started: impl FnOnce() -> Result<()>) -> Result<()> {
     let Signals { sender, events, serving } = signals;
     let mut running = server.start(&sender)?;
+    let telemetry = running.telemetry.take();
     // Before `started` tells anybody that there is a server to drain.
     serving.store(true, Ordering::Relaxed);
     started()?;
-    // A thread ends before the signal only if it failed.
-    let event = loop {
+    let mut deadline = None;
+    let end = loop {
         match events.recv().context("no thread is left")? {
+            // A thread ends before the signal only if it failed.
             Event::ThreadEnded(ended) => {
                 if let Some(end) = running.ended(ended) {
-                    return end;
+                    break end;
                 }
             }
-            Event::Signal(signal) => break signal,
+            Event::Signal(signal) => {
+                let end = deadline.insert(Instant::now() + running.drain_timeout + RESERVE);
+                break drain(signal, &mut running, &events, *end);
+            }
         }
     };
-    drain(event, &mut running, &events)
+    if let Some(telemetry) = telemetry {
+        let left = deadline.map_or(*FLUSH.end(), |deadline| deadline.saturating_duration_since(Instant::now()));
+        flush(&telemetry, left.clamp(*FLUSH.start(), *FLUSH.end()), &events);
+    }
+    end
 }
 
-fn drain(signal: Signal, running: &mut Running, events: &Receiver<Event>) -> Result<()> {
+/// Sends the telemetry that waits, at most for `limit`.
+fn flush(telemetry: &Telemetry, limit: Duration, events: &Receiver<Event>) {
+    let deadline = Instant::now() + limit;
+    telemetry.stop();
+    while !telemetry.ends_within(SIGNAL_INTERVAL) {
+        if let Ok(Event::Signal(signal)) = events.try_recv() {
+            end_at_once(signal);
+        }
+        if Instant::now() >= deadline {
+            return telemetry.give_up(limit);
+        }
+    }
+}
+
+/// The second signal.
+fn end_at_once(signal: Signal) -> ! {
+    log::line(format_args!("{signal}: ending at once"));
+    exit(128 + signal as i32)
+}
+
+fn drain(signal: Signal, running: &mut Running, events: &Receiver<Event>, deadline: Instant) -> Result<()> {
     let limit = running.drain_timeout;
-    let deadline = Instant::now() + limit + RESERVE;
     log::line(format_args!("{signal}: draining for at most {limit:?}; another signal ends the process at once"));
     running.drain();
     loop {
@@ -118,10 +155,7 @@ fn drain(signal: Signal, running: &mut Running, events: &Receiver<Event>) -> Res
                     return end;
                 }
             }
-            Ok(Event::Signal(signal)) => {
-                log::line(format_args!("{signal}: ending at once"));
-                exit(128 + signal as i32)
-            }
+            Ok(Event::Signal(signal)) => end_at_once(signal),
             Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
                 return Err(anyhow!("a serving thread did not end within {limit:?}, and its connections were cut"));
             }

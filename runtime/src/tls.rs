@@ -1,36 +1,63 @@
-//! HTTPS: one certificate for all names, HTTP/2 and HTTP/1.1 by ALPN.
+//! HTTPS. As a server: one certificate for all names, HTTP/2 and HTTP/1.1 by ALPN. As a client of a collector: its authorities.
+
+mod pair;
+mod renewal;
 
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use tokio_rustls::TlsAcceptor;
-use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::ring;
-use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::rustls::{ClientConfig, RootCertStore, ServerConfig};
+use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 use crate::options::TlsFiles;
 
 /// The name of HTTP/2 in ALPN (RFC 9113 §3.1).
 pub(crate) const ALPN_H2: &[u8] = b"h2";
 
-/// Reads the certificate and its key.
+/// The name of HTTP/1.1 in ALPN (RFC 7301 §6).
+pub(crate) const ALPN_HTTP_1: &[u8] = b"http/1.1";
+
+/// Reads the certificate and its key, now and when they change.
 ///
 /// # Errors
 /// A file cannot be read or has no PEM of its kind, or the key does not belong to the certificate.
 pub(crate) fn acceptor(files: &TlsFiles) -> Result<TlsAcceptor> {
-    let (certificate, key) = (files.certificate.display(), files.key.display());
-    let chain =
-        CertificateDer::pem_file_iter(&files.certificate).and_then(|chain| chain.collect::<Result<Vec<_>, _>>());
-    let chain = chain.with_context(|| format!("cannot read a certificate chain in PEM from `{certificate}`"))?;
-    let private = PrivateKeyDer::from_pem_file(&files.key);
-    let private = private.with_context(|| format!("cannot read a private key in PEM from `{key}`"))?;
-    let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+    let provider = Arc::new(ring::default_provider());
+    let certificate = renewal::start(files, provider.clone())?;
+    let mut config = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .context("no TLS version")?
         .with_no_client_auth()
-        .with_single_cert(chain, private);
-    let mut config = config.with_context(|| format!("cannot use `{certificate}` with the key `{key}`"))?;
-    config.alpn_protocols = vec![ALPN_H2.to_vec(), b"http/1.1".to_vec()];
+        .with_cert_resolver(certificate);
+    config.alpn_protocols = vec![ALPN_H2.to_vec(), ALPN_HTTP_1.to_vec()];
     Ok(TlsAcceptor::from(Arc::new(config)))
+}
+
+/// A client that trusts `authorities`, or else those that browsers trust. It shows `identity`, its own certificate chain and key, if it
+/// has one, and speaks `protocol` only.
+///
+/// # Errors
+/// A certificate is not an authority's, or the key does not belong to the certificate.
+pub(crate) fn connector(
+    authorities: Option<Vec<CertificateDer<'static>>>,
+    identity: Option<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>)>,
+    protocol: &[u8],
+) -> Result<TlsConnector> {
+    let mut roots = RootCertStore::empty();
+    match authorities {
+        Some(authorities) => authorities.into_iter().try_for_each(|authority| roots.add(authority))?,
+        None => roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned()),
+    }
+    let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .context("no TLS version")?
+        .with_root_certificates(roots);
+    let mut config = match identity {
+        Some((chain, key)) => config.with_client_auth_cert(chain, key)?,
+        None => config.with_no_client_auth(),
+    };
+    config.alpn_protocols = vec![protocol.to_vec()];
+    Ok(TlsConnector::from(Arc::new(config)))
 }

@@ -14,7 +14,7 @@ use httpserver_runtime::options::{Listen, Options, TlsFiles};
 use httpserver_runtime::server::Server;
 use httpserver_runtime::shutdown::{Signals, run_until_signal};
 use httpserver_runtime::variables::{Sources, Variables, read_dotenv};
-use httpserver_runtime::{confinement, engine, guest, log};
+use httpserver_runtime::{confinement, engine, guest, log, telemetry};
 use listenfd::ListenFd;
 
 use crate::cli::Up;
@@ -22,7 +22,7 @@ use crate::cli::Up;
 /// Serves until a signal, then drains.
 pub(crate) fn run(arguments: &Up, signals: Signals) -> Result<()> {
     log::start().context("cannot start a thread for the log")?;
-    let options = options(arguments, inherited_socket()?);
+    let options = options(arguments, inherited_socket()?)?;
     for warning in options.budget.warnings() {
         log::line(format_args!("{warning}"));
     }
@@ -48,8 +48,8 @@ pub(crate) fn run(arguments: &Up, signals: Signals) -> Result<()> {
     // A kernel without them is no reason not to serve on a developer's machine.
     let warn = |error| log::line(format_args!("serving with more than a server needs: {error:#}"));
     confinement::leave_files().unwrap_or_else(warn);
+    confinement::enter(options.tls.is_some(), options.telemetry.is_some()).unwrap_or_else(warn);
     run_until_signal(signals, server, || {
-        confinement::enter().unwrap_or_else(warn);
         // As Spin prints it.
         log::print(format_args!(
             "Serving {scheme}://{address}\nAvailable Routes:\n  {}: {scheme}://{address} (wildcard)\n",
@@ -74,14 +74,16 @@ fn inherited_socket() -> Result<Option<TcpListener>> {
     }
 }
 
-fn options(arguments: &Up, inherited: Option<TcpListener>) -> Options {
+fn options(arguments: &Up, inherited: Option<TcpListener>) -> Result<Options> {
     let tls = arguments.tls_cert.clone().zip(arguments.tls_key.clone());
-    Options {
+    Ok(Options {
         listen: inherited.map_or(Listen::Address(arguments.listen), Listen::Inherited),
         tls: tls.map(|(certificate, key)| TlsFiles { certificate, key }),
         threads: arguments.threads.or(available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN),
         timeouts: arguments.timeouts,
         limits: arguments.limits,
-        budget: Budget::new(&arguments.limits, budget::memory::available()),
-    }
+        budget: Budget::new(&arguments.limits, budget::memory::available())?,
+        metrics: arguments.metrics_listen,
+        telemetry: telemetry::Settings::from_environment(&|name| env::var(name).ok())?,
+    })
 }

@@ -73,7 +73,7 @@ fn a_manifest_that_only_spin_can_run_is_refused_and_spin_is_named() {
     let after_source = [
         ("files = [\"assets\"]", "files", 11),
         ("allowed_outbound_hosts = [\"https://example.com\"]", "https://example.com", 11),
-        ("key_value_stores = [\"default\"]", "key_value_stores", 11),
+        ("key_value_stores = [\"other\"]", "invalid key-value store \"other\"", 11),
         ("sqlite_databases = [\"default\"]", "sqlite_databases", 11),
         ("ai_models = [\"llama\"]", "ai_models", 11),
         ("environment = { A = \"1\" }", "environment", 11),
@@ -163,8 +163,11 @@ fn usage_errors_exit_with_2() {
     );
     assert_fails(App::guest().args(["--drain-timeout", "-1"]), 2, &["-1"]);
     assert_fails(App::guest().args(["--read-timeout", "0x1"]), 2, &["0x1"]);
+    assert_fails(App::guest().args(["--response-timeout", "never"]), 2, &["'never'", "expected seconds"]);
+    assert_fails(App::guest().args(["--metrics-listen", "9464"]), 2, &["'9464'", "--metrics-listen <IP:PORT>"]);
     assert_fails(App::guest().args(["--max-head", "100"]), 2, &["'100'", "expected bytes, 8192 to 65536"]);
     assert_fails(App::guest().args(["--min-rate", "-1"]), 2, &["-1"]);
+    assert_fails(App::guest().args(["--max-store", "many"]), 2, &["many"]);
     for flag in ["--max-connections", "--max-instances", "--max-instance-memory", "--threads"] {
         assert_fails(App::guest().args([flag, "0"]), 2, &[flag]);
     }

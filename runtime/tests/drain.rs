@@ -5,9 +5,6 @@ use std::io::ErrorKind;
 use std::os::unix::process::ExitStatusExt;
 use std::time::{Duration, Instant};
 
-use nix::sys::ptrace;
-use nix::sys::wait::{WaitPidFlag, waitpid};
-use nix::unistd::Pid;
 use rustix::process::kill_process;
 use test_support::http2::Http2;
 use test_support::tls::{Identity, Stream};
@@ -257,38 +254,4 @@ fn holds_back(pid: i32, signal: Signal) -> bool {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("the process runs");
     let blocked = status.lines().find_map(|line| line.strip_prefix("SigBlk:")).expect("proc(5)").trim();
     u64::from_str_radix(blocked, 16).expect("proc(5)") & 1 << (signal.as_raw() - 1) != 0
-}
-
-#[test]
-fn a_thread_that_stands_still_does_not_outlast_the_drain_timeout() {
-    let mut server = App::guest().arg("--drain-timeout=0.3").start();
-    let serving = serving_threads(server.pid());
-    assert!(!serving.is_empty());
-    for &thread in &serving {
-        // A debugger can stop a single thread, as nothing else can. A process that ends takes it along.
-        ptrace::seize(thread, ptrace::Options::empty()).expect("the process is our own child");
-        ptrace::interrupt(thread).expect("it was seized");
-    }
-    let start = Instant::now();
-    server.signal(Signal::TERM);
-    let ended = eventually("the server ends", || {
-        // A process has ended when its debugger knows that of each thread.
-        for &thread in &serving {
-            waitpid(thread, Some(WaitPidFlag::__WALL | WaitPidFlag::WNOHANG)).ok();
-        }
-        server.ended()
-    });
-    assert_eq!(ended.code(), Some(1));
-    assert!(start.elapsed() < Duration::from_secs(5), "after {:?}", start.elapsed());
-    server.stderr.line_with("did not end within 300ms");
-}
-
-/// The threads that serve. The first thread has the same name.
-fn serving_threads(pid: u32) -> Vec<Pid> {
-    let threads =
-        fs::read_dir(format!("/proc/{pid}/task")).expect("the process runs").map(|thread| thread.expect("proc(5)"));
-    let serving = threads
-        .filter(|thread| fs::read_to_string(thread.path().join("comm")).is_ok_and(|name| name == "httpserver\n"));
-    let ids = serving.map(|thread| thread.file_name().to_string_lossy().parse().expect("threads have numbers"));
-    ids.filter(|&id| id != i32::try_from(pid).expect("a pid")).map(Pid::from_raw).collect()
 }

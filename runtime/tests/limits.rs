@@ -1,7 +1,7 @@
 //! A guest that fails affects its own request only.
 
 use std::fs;
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Read};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -82,6 +82,35 @@ fn a_guest_that_never_ends_its_response_is_cut_off() {
         assert_eq!(connection.send(get(path)).head().status, 200);
         connection.body(Framing::Chunked, |_| {}).expect_err("a body that breaks off");
         eventually("its instance is free again", || (server.get("/ok").status == 200).then_some(()));
+    }
+}
+
+#[test]
+fn a_response_that_goes_on_and_on_ends() {
+    // A byte now and then, and as many as the client takes.
+    for path in ["/trickle/50", "/trickle/0"] {
+        let server = App::guest().args(["--response-timeout=1", "--max-instances=1"]).start();
+        let mut connection = server.connect();
+        let start = Instant::now();
+        assert_eq!(connection.send(get(path)).head().status, 200);
+        let mut bytes = 0;
+        connection.body(Framing::Chunked, |piece| bytes += piece.len()).expect_err("a body that breaks off");
+        let took = start.elapsed();
+        assert!(bytes > 1 && took >= Duration::from_secs(1), "{path}: {bytes} bytes in {took:?}");
+        server.stderr.line_with("its response did not end within 1s");
+        eventually("its instance is free again", || (server.get("/ok").status == 200).then_some(()));
+    }
+}
+
+#[test]
+fn without_a_limit_a_response_goes_on() {
+    let server = App::guest().args(["--response-timeout=0", "--request-timeout=1"]).start();
+    let mut connection = server.connect();
+    let start = Instant::now();
+    assert_eq!(connection.send(get("/trickle/100")).head().status, 200);
+    let mut socket = connection.socket();
+    while start.elapsed() < Duration::from_secs(3) {
+        assert_ne!(socket.read(&mut [0; 100]).expect("it goes on"), 0, "after {:?}", start.elapsed());
     }
 }
 
@@ -203,6 +232,13 @@ fn fewer_files_than_connections_are_reported() {
 fn limits_that_the_memory_does_not_hold_are_reported() {
     let server = App::guest().arg("--max-connections=400000000").start();
     assert!(server.stderr.line_with("memory limit").contains("400000000 connections may take"));
+}
+
+#[test]
+fn an_instance_that_the_memory_does_not_hold_is_refused() {
+    let finished = App::guest().arg(format!("--max-instance-memory={}", u64::MAX)).run();
+    assert_eq!(finished.code, Some(1), "{finished:?}");
+    assert!(finished.stderr.contains("expected bytes below the memory limit"), "{finished:?}");
 }
 
 #[test]

@@ -11,6 +11,7 @@ use anyhow::{Result, anyhow, ensure};
 use httpserver_runtime::budget::{self, Budget};
 use httpserver_runtime::limits::{HEAD_EXPECTED, Limits, is_head};
 use httpserver_runtime::options::{Listen, Options, Timeouts};
+use httpserver_runtime::telemetry;
 use oci_spec::runtime::Spec;
 
 /// The default address: the port of Spin's shim, for IPv6 and IPv4. On a kernel without IPv6 the runtime listens on 0.0.0.0.
@@ -48,16 +49,22 @@ impl<'a> Environment<'a> {
 /// How to serve.
 ///
 /// # Errors
-/// A variable has an invalid value.
+/// A variable has an invalid value, or one that the memory limit cannot hold.
 pub fn options(spec: &Spec) -> Result<Options> {
     let environment = &Environment::from_spec(spec);
     let drain = "whole seconds, less than terminationGracePeriodSeconds, such as 20";
     let timeouts = Timeouts {
         drain: environment.seconds("HTTPSERVER_DRAIN_TIMEOUT", DRAIN_TIMEOUT, drain)?,
         read: environment.seconds("HTTPSERVER_READ_TIMEOUT", Timeouts::DEFAULT.read, "whole seconds, such as 30")?,
+        response: environment.seconds(
+            "HTTPSERVER_RESPONSE_TIMEOUT",
+            Timeouts::DEFAULT.response,
+            "whole seconds, such as 3600",
+        )?,
         ..Timeouts::DEFAULT
     };
     let listen = environment.parse("SPIN_HTTP_LISTEN_ADDR", "IP:PORT, such as [::]:8080")?.unwrap_or(LISTEN);
+    let metrics = environment.parse("HTTPSERVER_METRICS_LISTEN", "IP:PORT, such as [::]:9464")?;
     let limits = limits(environment)?;
     Ok(Options {
         listen: Listen::Address(listen),
@@ -65,7 +72,10 @@ pub fn options(spec: &Spec) -> Result<Options> {
         threads: threads(spec),
         timeouts,
         limits,
-        budget: Budget::new(&limits, memory_of(spec)),
+        budget: Budget::new(&limits, memory_of(spec))?,
+        // As Spin's shim does, of the container's environment.
+        telemetry: telemetry::Settings::from_environment(&|name| environment.get(name))?,
+        metrics,
     })
 }
 
@@ -111,6 +121,7 @@ fn limits(environment: &Environment<'_>) -> Result<Limits> {
         connections: environment.parse("HTTPSERVER_MAX_CONNECTIONS", number)?,
         head: head.unwrap_or(Limits::DEFAULT.head),
         rate: environment.parse("HTTPSERVER_MIN_RATE", "bytes a second, such as 500")?.unwrap_or(Limits::DEFAULT.rate),
+        store: Limits::DEFAULT.store,
     })
 }
 
@@ -152,8 +163,9 @@ mod tests {
     fn the_defaults_are_those_of_spins_shim_for_both_families() {
         let options = read(&["PATH=/bin"]).unwrap();
         assert_eq!(address(&options).to_string(), "[::]:80");
-        assert_eq!((options.limits, options.timeouts.read), (Limits::DEFAULT, Timeouts::DEFAULT.read));
-        assert_eq!(options.timeouts.drain, Duration::from_secs(20));
+        assert_eq!(options.limits, Limits::DEFAULT);
+        assert_eq!(options.timeouts, Timeouts { drain: Duration::from_secs(20), ..Timeouts::DEFAULT });
+        assert_eq!(options.metrics, None);
     }
 
     #[test]
@@ -165,45 +177,76 @@ mod tests {
             "SPIN_MAX_INSTANCE_MEMORY=65536",
             "HTTPSERVER_DRAIN_TIMEOUT=3",
             "HTTPSERVER_READ_TIMEOUT=4",
+            "HTTPSERVER_RESPONSE_TIMEOUT=5",
             "HTTPSERVER_MAX_CONNECTIONS=9",
             "HTTPSERVER_MAX_HEAD=8192",
             "HTTPSERVER_MIN_RATE=0",
+            "OTEL_EXPORTER_OTLP_ENDPOINT=http://collector:4318",
+            "HTTPSERVER_METRICS_LISTEN=[::]:9464",
         ])
         .unwrap();
+        assert!(options.telemetry.is_some());
         assert_eq!(address(&options).to_string(), "[::]:8080", "the last of two");
+        assert_eq!(options.metrics.unwrap().to_string(), "[::]:9464");
         let limits = Limits {
             instances: NonZeroU32::new(7),
             memory: NonZeroUsize::new(65536),
             connections: NonZeroU32::new(9),
             head: 8192,
             rate: 0,
+            store: Limits::DEFAULT.store,
         };
         assert_eq!(options.limits, limits);
-        assert_eq!((options.timeouts.drain, options.timeouts.read), (Duration::from_secs(3), Duration::from_secs(4)));
+        let Timeouts { drain, read, response, .. } = options.timeouts;
+        assert_eq!([drain, read, response], [3, 4, 5].map(Duration::from_secs));
+    }
+
+    /// A container with this memory limit, bytes, and this environment.
+    fn limited(limit: i64, pairs: &[&str]) -> Spec {
+        let memory = LinuxMemoryBuilder::default().limit(limit).build().unwrap();
+        let resources = LinuxResourcesBuilder::default().memory(memory).build().unwrap();
+        let linux = LinuxBuilder::default().resources(resources).build().unwrap();
+        let pairs: Vec<_> = pairs.iter().map(|&pair| pair.to_owned()).collect();
+        let process = ProcessBuilder::default().env(pairs).build().unwrap();
+        SpecBuilder::default().linux(linux).process(process).build().unwrap()
     }
 
     #[test]
     fn the_containers_memory_limit_bounds_the_budget() {
-        let limited = |limit: i64| {
-            let memory = LinuxMemoryBuilder::default().limit(limit).build().unwrap();
-            let resources = LinuxResourcesBuilder::default().memory(memory).build().unwrap();
-            let linux = LinuxBuilder::default().resources(resources).build().unwrap();
-            memory_of(&SpecBuilder::default().linux(linux).build().unwrap())
-        };
-        assert_eq!(limited(96 << 20), 96 << 20);
-        assert_eq!(limited(-1), budget::memory::available());
+        assert_eq!(memory_of(&limited(96 << 20, &[])), 96 << 20);
+        assert_eq!(memory_of(&limited(-1, &[])), budget::memory::available());
+    }
+
+    #[test]
+    fn an_instance_that_the_memory_limit_cannot_hold_is_refused() {
+        let with = |memory| options(&limited(96 << 20, &[&format!("SPIN_MAX_INSTANCE_MEMORY={memory}")]));
+        with(96 << 20).unwrap();
+        let error = with((96 << 20) + 1).unwrap_err().to_string();
+        assert!(
+            error.contains("(SPIN_MAX_INSTANCE_MEMORY) \"100663297\": expected bytes below the memory limit"),
+            "{error}"
+        );
     }
 
     #[test]
     fn a_bad_value_is_named_with_what_was_expected() {
         for (pair, expected) in [
             ("SPIN_HTTP_LISTEN_ADDR=localhost", "invalid SPIN_HTTP_LISTEN_ADDR \"localhost\": expected IP:PORT"),
+            ("HTTPSERVER_METRICS_LISTEN=9464", "invalid HTTPSERVER_METRICS_LISTEN \"9464\": expected IP:PORT"),
             ("SPIN_MAX_INSTANCE_COUNT=0", "invalid SPIN_MAX_INSTANCE_COUNT \"0\": expected a number"),
             ("SPIN_MAX_INSTANCE_MEMORY=64M", "invalid SPIN_MAX_INSTANCE_MEMORY \"64M\": expected bytes"),
             ("HTTPSERVER_MAX_CONNECTIONS=0", "invalid HTTPSERVER_MAX_CONNECTIONS \"0\": expected a number"),
             ("HTTPSERVER_MAX_HEAD=100", "invalid HTTPSERVER_MAX_HEAD \"100\": expected bytes, 8192 to 65536"),
             ("HTTPSERVER_MIN_RATE=fast", "invalid HTTPSERVER_MIN_RATE \"fast\": expected bytes a second"),
+            (
+                "HTTPSERVER_RESPONSE_TIMEOUT=never",
+                "invalid HTTPSERVER_RESPONSE_TIMEOUT \"never\": expected whole seconds",
+            ),
             ("HTTPSERVER_READ_TIMEOUT=1.5", "invalid HTTPSERVER_READ_TIMEOUT \"1.5\": expected whole seconds"),
+            (
+                "OTEL_EXPORTER_OTLP_ENDPOINT=collector",
+                "invalid OTEL_EXPORTER_OTLP_ENDPOINT \"collector\": expected a URL",
+            ),
             ("HTTPSERVER_DRAIN_TIMEOUT=-1", "invalid HTTPSERVER_DRAIN_TIMEOUT \"-1\": expected whole seconds"),
         ] {
             let error = read(&[pair]).unwrap_err().to_string();

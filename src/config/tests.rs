@@ -29,6 +29,7 @@ fn good_and_bad_values_on_both_sides_of_each_limit() {
         ("log_format", &["json", "text"], &["", "JSON", "logfmt"]),
         ("trusted_hops", &["0", "1", "16"], &["", "17", "-1", "+1", "1.0", " 1", "one", "99999999999999999999"]),
         ("hello_max_delay_ms", &["0", "2000", "10000"], &["", "10001", "-1", "+1", "1e3", "0x10", "2s"]),
+        ("metrics", &["on", "off"], &["", "ON", "true", "1"]),
         ("pod_name", &["", "httpserver-5d4f-x", &long(253)], &["a b", "é", "a\n", &long(254)]),
         ("node_name", &["", "node.example.com", &long(253)], &["a b", "é", "a\n", &long(254)]),
     ];

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use http::header::USER_AGENT;
+use http::header::{HeaderValue, USER_AGENT};
 use http::{Request, StatusCode};
+use traceparent::TraceParent;
 
 use crate::config::{self, Format, Level};
 use crate::headers::client_ip;
@@ -44,11 +45,11 @@ impl Entry {
     /// The length of a line in bytes is at most what WASI takes in one write, so that lines never mix.
     pub const LINE_LIMIT: usize = 4096;
 
-    /// The entry of this request, or `None` if the log level excludes it.
-    pub fn new(request: Request<()>, outcome: &Outcome, host: &dyn Host) -> Option<Self> {
+    /// The entry of this request, or `None` if it is less important than `least`.
+    pub fn new(request: Request<()>, outcome: &Outcome, least: Level, host: &dyn Host) -> Option<Self> {
         let status = outcome.response.status();
         let level = level(request.uri().path(), status);
-        (level <= config::LOG_LEVEL.read(host)).then(|| Self {
+        (level <= least).then(|| Self {
             format: config::LOG_FORMAT.read(host),
             level,
             status,
@@ -61,13 +62,15 @@ impl Entry {
 
     /// The whole line, with its line feed.
     pub fn line(&self, completion: &Completion) -> String {
-        // What the client can make long is cut. These values have up to 3200 bytes together, the rest of a line less than 400.
+        // What the client can make long is cut. These values have up to 3200 bytes together, the rest of a line less than 500.
         let method = json::cut(self.request.method().as_str(), 64);
         let path = json::cut(self.request.uri().path(), 1024);
         // If the host does not send the peer, the client may. A port may have any number of leading zeros.
         let peer = self.peer.as_deref().map(|peer| json::cut(peer, 64));
         let agent = self.request.headers().get(USER_AGENT).and_then(|agent| str::from_utf8(agent.as_bytes()).ok());
         let agent = agent.map(|agent| json::cut(agent, 512));
+        let traces = self.request.headers().get_all(traceparent::NAME);
+        let trace = TraceParent::of_request(traces.iter().map(HeaderValue::as_bytes));
         let error = self.error.as_deref().or(completion.error).map(|error| json::cut(error, 1536));
 
         let time = timestamp::rfc3339(completion.time);
@@ -75,7 +78,7 @@ impl Entry {
         let micros = completion.duration.as_micros() as u64;
         let duration = format_args!("{}.{:03}", micros / 1000, micros % 1000);
 
-        let mut members = Vec::with_capacity(11);
+        let mut members = Vec::with_capacity(13);
         members.extend([
             ("time", Value::Text(&time)),
             ("level", Value::Text(self.level.name())),
@@ -88,6 +91,9 @@ impl Entry {
             ("duration_ms", Value::Number(&duration)),
             ("user_agent", Value::new(&agent)),
         ]);
+        if let Some(trace) = &trace {
+            members.extend([("trace_id", Value::Text(trace.trace_id)), ("span_id", Value::Text(trace.span_id))]);
+        }
         if let Some(error) = &error {
             members.push(("error", Value::Text(error)));
         }

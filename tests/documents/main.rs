@@ -4,5 +4,6 @@
 mod console;
 mod contract;
 mod document;
+mod observability;
 mod paths;
 mod tables;

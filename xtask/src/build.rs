@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use xtask_runner::{Runner, Started};
 
+use crate::toolchain::architecture::Architecture;
 use crate::toolchain::musl::Musl;
 use crate::toolchain::{Flavour, TARGET, Toolchain, protoc};
 use crate::workspace;
@@ -59,12 +60,13 @@ pub fn laptop_runtime() -> PathBuf {
     workspace::target().join(LAPTOP).join("httpserver")
 }
 
-/// Builds the static programs, which run on any Linux: the runtime and the shim.
-pub fn static_programs(runner: &mut Runner) -> Result<Musl> {
+/// Builds the static programs, which run on any Linux with such a processor: the runtime and the shim.
+pub fn static_programs(runner: &mut Runner, architecture: Architecture) -> Result<Musl> {
     protoc::install(runner)?;
-    let musl = Musl::find(runner)?;
+    let musl = Musl::find(runner, architecture)?;
     let mut cargo = musl.cargo("build", workspace::WITH_WASMTIME);
-    runner.run("building the runtime and the shim, static", "first time about 6 min", &mut cargo)?;
+    let what = format!("building the runtime and the shim, static, for {}", architecture.debian());
+    runner.run(&what, "first time about 6 min", &mut cargo)?;
     Ok(musl)
 }
 

@@ -7,9 +7,10 @@ use clap::Args;
 use xtask_runner::Runner;
 
 use crate::test::{self, Summary};
+use crate::toolchain::architecture::Architecture;
 use crate::toolchain::{Flavour, Toolchain};
 use crate::tools::{BUSYBOX, STRACE};
-use crate::{build, cluster, shim, workspace};
+use crate::{build, cluster, image, shim, workspace};
 
 /// What the tests call the image.
 const IMAGE: &str = "localhost/httpserver:e2e";
@@ -34,11 +35,8 @@ pub struct Arguments {
 pub fn run(runner: &mut Runner, arguments: &Arguments) -> Result<()> {
     let (toolchain, flavour) = Toolchain::best(runner)?;
     let component = build::component(runner, &toolchain, flavour)?;
-    let image_tool = build::native(runner, workspace::IMAGE_TOOL)?;
-    let archive = workspace::target().join("e2e.oci.tar");
-    let mut image = workspace::command(image_tool);
-    runner.run("making the image", "", image.args(["--name", IMAGE, "--output"]).arg(&archive))?;
-    let shim = shim::build(runner)?;
+    let archive = image::archive(runner, IMAGE, "e2e.oci.tar")?;
+    let shim = shim::build(runner, Architecture::HERE)?;
     let program = build::native(runner, workspace::END_TO_END)?;
     let stable = Toolchain::find(runner, Flavour::Stable)?;
     let mut named = test::tools(runner)?;

@@ -19,17 +19,20 @@ const RUSTFLAGS: &str = "--cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-sanit
     -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
     -Cllvm-args=-sanitizer-coverage-trace-compares -Cdebug-assertions -Ccodegen-units=1";
 
+/// The time for each target if nothing else is asked for: after it, little new code is reached.
+const SECONDS: u32 = 60;
+
 /// Lines of a failed target's output that are shown: the panic and the input.
 const SHOWN: usize = 25;
 
 /// What to run.
 #[derive(Args)]
 pub struct Arguments {
-    /// Seconds for each target
-    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
-    seconds: u32,
+    /// Seconds for each target [default: 60, or without an end if there are --inputs]
+    #[arg(long, value_name = "SECONDS")]
+    seconds: Option<u32>,
 
-    /// End a target after that many inputs, if that is sooner
+    /// End a target after that many inputs
     #[arg(long, value_name = "NUMBER")]
     inputs: Option<u64>,
 
@@ -78,13 +81,18 @@ fn fuzz(program: &Path, target: &str, folder: &Path, arguments: &Arguments) -> R
     for folder in [&kept, &made, &found] {
         fs::create_dir_all(folder)?;
     }
+    // For libFuzzer 0 means no end.
+    let seconds = arguments.seconds.unwrap_or(if arguments.inputs.is_some() { 0 } else { SECONDS });
     let mut command = workspace::command(program);
     command
-        .arg(format!("-max_total_time={}", arguments.seconds))
+        // An error of anyhow's would note the stack, if RUST_BACKTRACE is set: up to a quarter of an input's time. A panic still shows it.
+        .env("RUST_LIB_BACKTRACE", "0")
+        .arg(format!("-max_total_time={seconds}"))
         .args(arguments.inputs.map(|inputs| format!("-runs={inputs}")))
         .arg(format!("-artifact_prefix={}/", found.display()))
-        // One input takes some microseconds, and the memory of a few copies of it.
-        .args(["-timeout=5", "-rss_limit_mb=1024"])
+        // One input takes some microseconds, and the memory of a few copies of it. The clock also counts while the machine does
+        // something else: at the lowest priority, beside builds, 60 s were over before an input had its turn.
+        .args(["-timeout=600", "-report_slow_units=600", "-rss_limit_mb=1024"])
         .args([&made, &kept]);
     let said = quietly(&mut command, &folder.join(format!("{target}.log"))).with_context(|| {
         format!(

@@ -5,6 +5,7 @@ mod arguments;
 
 use std::ffi::OsString;
 use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use xtask_runner::Runner;
@@ -19,4 +20,12 @@ pub fn run(runner: &mut Runner, words: &[OsString]) -> Result<()> {
     let (toolchain, flavour) = Toolchain::best(runner)?;
     build::component(runner, &toolchain, flavour)?;
     Err(workspace::command(program).args(words).exec()).context("cannot run the program that makes images")
+}
+
+/// Makes the image `name` of the component, which is built already, and returns the archive `file` in `target/`.
+pub fn archive(runner: &mut Runner, name: &str, file: &str) -> Result<PathBuf> {
+    let archive = workspace::target().join(file);
+    let mut program = workspace::command(build::native(runner, workspace::IMAGE_TOOL)?);
+    runner.run("making the image", "", program.args(["--name", name, "--output"]).arg(&archive))?;
+    Ok(archive)
 }

@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, ensure};
 use xtask_runner::Runner;
 
+use crate::toolchain::architecture::Architecture;
 use crate::{build, workspace};
 
 pub use arguments::Arguments;
@@ -19,7 +20,7 @@ pub const BINARY: &str = "containerd-shim-wasmtime-spin-v1";
 
 /// Builds the shim, then becomes the installer if that has something to do; `words` are the arguments as they were typed.
 pub fn run(runner: &mut Runner, arguments: &Arguments, words: &[OsString]) -> Result<()> {
-    let binary = if arguments.uninstall { None } else { Some(build(runner)?) };
+    let binary = if arguments.uninstall { None } else { Some(build(runner, Architecture::HERE)?) };
     if !arguments.install && !arguments.uninstall {
         return Ok(());
     }
@@ -31,10 +32,10 @@ pub fn run(runner: &mut Runner, arguments: &Arguments, words: &[OsString]) -> Re
     Err(installer.exec()).context("cannot run the installer")
 }
 
-/// Builds the shim's binary, what it needs installed first.
-pub fn build(runner: &mut Runner) -> Result<PathBuf> {
+/// Builds the shim's binary for `architecture`, what it needs installed first.
+pub fn build(runner: &mut Runner, architecture: Architecture) -> Result<PathBuf> {
     ensure!(cfg!(target_os = "linux"), "containerd's shims exist on Linux only");
-    let binary = build::static_programs(runner)?.program(BINARY);
+    let binary = build::static_programs(runner, architecture)?.program(BINARY);
     eprintln!("{}", workspace::shown(&binary));
     Ok(binary)
 }

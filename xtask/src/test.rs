@@ -10,6 +10,7 @@ use std::{env, fs};
 use anyhow::{Context, Result, ensure};
 use xtask_runner::{Runner, apt, seconds};
 
+use crate::toolchain::architecture::Architecture;
 use crate::toolchain::{Flavour, Toolchain};
 use crate::tools::TEST_TOOLS;
 use crate::{build, workspace};
@@ -19,7 +20,7 @@ pub use summary::Summary;
 pub fn run(runner: &mut Runner, arguments: &[OsString]) -> Result<()> {
     let (toolchain, flavour) = Toolchain::best(runner)?;
     let stable = Toolchain::find(runner, Flavour::Stable)?;
-    let programs = build::static_programs(runner)?;
+    let programs = build::static_programs(runner, Architecture::HERE)?;
     let artifacts = [
         ("HTTPSERVER_COMPONENT", build::component(runner, &toolchain, flavour)?),
         ("HTTPSERVER_COMPONENT_STABLE", build::component_for_tests(runner, &stable, Flavour::Stable)?),

@@ -1,5 +1,6 @@
 //! The compiler that makes the components: which there is, and how to call it.
 
+pub mod architecture;
 pub mod debian;
 pub mod musl;
 pub mod protoc;
@@ -52,6 +53,10 @@ pub enum Toolchain {
         linkers: PathBuf,
     },
 }
+
+/// Inlines less than `opt-level = 2` does by itself: the component has 136 KB in place of 160 KB, and `/` takes 48,000 instructions in
+/// place of 42,000. With `opt-level = "s"` these are 134 KB and 59,000.
+const INLINE: &str = "-Cllvm-args=-inline-threshold=60";
 
 impl Toolchain {
     /// This machine's toolchain for `flavour`, set up first if need be.
@@ -140,7 +145,7 @@ impl Toolchain {
     }
 
     fn rustflags(&self, flavour: Flavour) -> Vec<&'static str> {
-        let mut flags = Vec::new();
+        let mut flags = vec![INLINE];
         if let Self::Debian { .. } = self {
             flags.extend(debian::RUSTFLAGS);
         }

@@ -1,5 +1,5 @@
-//! Input: lines with the method, the target, the user agent and the peer of a request, and one for its error. Whatever they are,
-//! the log has one line that says what was.
+//! Input: lines with the method, the target, the user agent and the peer of a request, one for its error, and one for its trace.
+//! Whatever they are, the log has one line that says what was.
 
 #![cfg_attr(fuzzing, no_main)]
 
@@ -14,7 +14,7 @@ use request::{DONE, Variables, is_obeyed};
 
 target!(check);
 
-/// The members of a line. `error` is there if the request failed.
+/// The members of a line. `error` is there if the request failed, `trace_id` and `span_id` if it names its trace.
 const MEMBERS: [&str; 10] =
     ["time", "level", "method", "path", "status", "client", "peer", "bytes", "duration_ms", "user_agent"];
 
@@ -22,11 +22,12 @@ fn check(input: &[u8]) {
     let mut lines = input.split(|byte| *byte == b'\n');
     let mut line = || lines.next().unwrap_or_default();
     let (method, target) = (String::from_utf8_lossy(line()), String::from_utf8_lossy(line()));
-    let headers = [("User-Agent", line().to_vec()), ("spin-client-addr", line().to_vec())];
+    let (agent, peer) = (line().to_vec(), line().to_vec());
     let version = String::from_utf8_lossy(line()).into_owned();
+    let headers = [("User-Agent", agent), ("spin-client-addr", peer), ("traceparent", line().to_vec())];
     for format in ["json", "text"] {
         let variables = [("log_format", format), ("log_level", "debug"), ("version", version.as_str())];
-        let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
+        let headers = || headers.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
         let (outcome, entry) = respond(RequestHead::new(&method, &target, headers), &Variables(&variables));
         let written = entry.expect("the level includes all").line(&DONE);
         let line = written.strip_suffix('\n').expect("it ends with a line feed");
@@ -36,7 +37,9 @@ fn check(input: &[u8]) {
         }
         let shown: serde_json::Map<_, _> = serde_json::from_str(line).expect("it is JSON");
         assert!(MEMBERS.iter().all(|member| shown.contains_key(*member)), "{line}");
-        assert_eq!(shown.len(), MEMBERS.len() + usize::from(shown.contains_key("error")), "{line}");
+        let more = ["error", "trace_id", "span_id"].iter().filter(|member| shown.contains_key(**member)).count();
+        assert_eq!(shown.len(), MEMBERS.len() + more, "{line}");
+        assert_eq!(shown.contains_key("trace_id"), shown.contains_key("span_id"), "{line}");
         assert_eq!(shown["status"], outcome.response.status().as_u16());
     }
 }

@@ -85,6 +85,7 @@ fn skopeo_reads_the_image_for_both_platforms() {
     }
     let config = inspect(&["--config", &archive]);
     assert_eq!(config["config"]["Cmd"], Value::from(vec!["/"]));
+    assert_eq!(config["config"]["Env"], Value::from(vec!["SPIN_VARIABLE_METRICS=on"]));
 }
 
 /// The label with the commit from which the image of the repository in `root` is made.
@@ -192,6 +193,10 @@ fn the_dockerfile_makes_the_same_image() {
     let folder = folder();
     made(&folder, &["--source", "https://example.com/httpserver"]);
     let config = inspect(&["--config", &format!("oci-archive:{}/image.tar", folder.path().display())]);
+    for variable in config["config"]["Env"].as_array().expect("environment variables") {
+        let line = format!("ENV {}", variable.as_str().expect("text"));
+        assert!(text.lines().any(|it| it == line), "the Dockerfile has no {line}");
+    }
     for label in config["config"]["Labels"].as_object().expect("labels").keys() {
         assert!(text.contains(&format!("{label}=")), "the Dockerfile has no label {label}");
     }

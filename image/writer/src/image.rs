@@ -25,6 +25,8 @@ pub struct Image {
     pub entrypoint: Vec<String>,
     /// The arguments of the entrypoint; without an entrypoint, the program and its arguments: `CMD`.
     pub command: Vec<String>,
+    /// Environment variables, `NAME=VALUE`, which a pod may replace: `ENV`.
+    pub environment: Vec<String>,
     /// The labels of the configuration, and the same as annotations of manifests and index.
     pub labels: BTreeMap<String, String>,
     /// When it was made (RFC 3339), if that is to be told; two times are two digests.
@@ -77,6 +79,9 @@ impl Image {
         let mut config = ConfigBuilder::default().cmd(self.command.clone()).labels(self.annotations());
         if !self.entrypoint.is_empty() {
             config = config.entrypoint(self.entrypoint.clone());
+        }
+        if !self.environment.is_empty() {
+            config = config.env(self.environment.clone());
         }
         let config = config.build()?;
         let layers =
@@ -162,6 +167,7 @@ mod tests {
             architectures: vec![Arch::Amd64, Arch::ARM64],
             entrypoint: Vec::new(),
             command: vec!["/".into()],
+            environment: Vec::new(),
             labels: (0..20).map(|number| (format!("label{number}"), number.to_string())).collect(),
             created: None,
         }
@@ -176,12 +182,13 @@ mod tests {
     #[test]
     fn every_part_of_the_input_is_in_the_digest() {
         let mut digests = vec![image().build().unwrap().digest()];
-        let changes: [fn(&mut Image); 7] = [
+        let changes: [fn(&mut Image); 8] = [
             |image| image.files[0].content = Content::Bytes(b"y".into()),
             |image| image.files[0].mode = 0o644,
             |image| image.architectures.truncate(1),
             |image| image.entrypoint.push("/".into()),
             |image| image.command.clear(),
+            |image| image.environment.push("NAME=VALUE".into()),
             |image| image.labels.clear(),
             |image| image.created = Some("2026-01-01T00:00:00Z".into()),
         ];

@@ -1,5 +1,6 @@
 //! HTTP/1.1 and 1.0 on one connection.
 
+use std::convert::Infallible;
 use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
@@ -19,8 +20,13 @@ use super::delivery::Delivery;
 use super::seats::Seat;
 use super::socket::Watch;
 use crate::local_response::{self, PROBLEM_JSON};
-use crate::patience::{LOOK, Pressure, Terms};
+use crate::patience::{Pressure, Terms};
+use crate::refusal::Refusal;
 use crate::service::Service;
+
+/// How often a client that has ended its sending half is asked to give up what others need. Few clients end it, so the interval can be
+/// short.
+const ABSENT: Duration = Duration::from_millis(20);
 
 /// Serves `io` until either side ends it.
 pub(super) async fn serve<I: AsyncRead + AsyncWrite + Unpin>(
@@ -32,6 +38,7 @@ pub(super) async fn serve<I: AsyncRead + AsyncWrite + Unpin>(
     seat: Arc<Seat>,
 ) {
     let Terms { limit, pressure, .. } = service.terms;
+    let observers = service.observers;
     let mut builder = http1::Builder::new();
     // A client that closed its sending half still waits for its response.
     builder.timer(TokioTimer::new()).header_read_timeout(limit).max_buf_size(service.max_head).half_close(true);
@@ -41,14 +48,14 @@ pub(super) async fn serve<I: AsyncRead + AsyncWrite + Unpin>(
         service_fn(move |request| {
             let (running, service) = (served.begin(), service.clone());
             Box::pin(async move {
-                let response = service.respond(request, https, peer, running.behind()).await;
-                response.map(|response| response.map(|body| Delivery::new(body, running)))
+                let (response, observation) = service.respond(request, https, peer, running.behind()).await;
+                Ok::<_, Infallible>(observation.answered(response.map(|body| Delivery::new(body, running))))
             })
         }),
     );
     let mut ending = pin!(seat.ending().cancelled());
     let mut reset = pin!(watch.reset());
-    let mut look = Look::default();
+    let mut absent = pin!(absent(&watch, pressure));
     let mut last_head: Option<Pin<Box<Sleep>>> = None;
     // None: it is of no use to anybody any more.
     let ended = poll_fn(|context| {
@@ -68,16 +75,20 @@ pub(super) async fn serve<I: AsyncRead + AsyncWrite + Unpin>(
             && last_head.as_mut().is_some_and(|last_head| last_head.as_mut().poll(context).is_ready());
         let useless = over
             || !seat.activity().is_idle()
-                && (reset.as_mut().poll(context).is_ready() || look.poll_absent(context, &watch, pressure).is_ready());
+                && (reset.as_mut().poll(context).is_ready() || absent.as_mut().poll(context).is_ready());
         if useless { Poll::Ready(None) } else { Poll::Pending }
     })
     .await;
     let Some(ended) = ended else { return };
+    let refusal = ended.as_ref().err().and_then(refusal);
     let parts = connection.into_parts();
     let mut io = parts.io.into_inner();
     // A client that has sent no part of a next request is idle, not slow: it would take a 408 for the response to that request.
-    if ended.is_err_and(|error| error.is_timeout()) && !parts.read_buf.is_empty() {
-        let _ = io.write_all(request_timeout(limit).as_bytes()).await;
+    if let Some(refusal) = refusal.filter(|&refusal| refusal != Refusal::SlowHead || !parts.read_buf.is_empty()) {
+        observers.refused(refusal);
+        if refusal == Refusal::SlowHead {
+            let _ = io.write_all(request_timeout(limit).as_bytes()).await;
+        }
     }
     let _ = io.shutdown().await;
     let mut sink = tokio::io::sink();
@@ -88,21 +99,22 @@ pub(super) async fn serve<I: AsyncRead + AsyncWrite + Unpin>(
     }
 }
 
-/// Looks now and then whether a client for which a request runs is still there.
-#[derive(Default)]
-struct Look(Option<Pin<Box<Sleep>>>);
+/// Ready when others need what the client holds, and the client has ended its sending half: it may have gone away.
+async fn absent(watch: &Watch, pressure: &Pressure) {
+    watch.half_closed().await;
+    while !pressure.claim() {
+        sleep(ABSENT).await;
+    }
+}
 
-impl Look {
-    /// Ready if others need what the client holds, and the client has ended its sending half: it may have gone away.
-    fn poll_absent(&mut self, context: &mut std::task::Context<'_>, watch: &Watch, pressure: &Pressure) -> Poll<()> {
-        let timer = self.0.get_or_insert_with(|| Box::pin(sleep(LOOK)));
-        while timer.as_mut().poll(context).is_ready() {
-            if watch.is_half_closed() && pressure.claim() {
-                return Poll::Ready(());
-            }
-            timer.set(sleep(LOOK));
-        }
-        Poll::Pending
+/// Why the connection ended before the request that had begun, if it did. hyper has responded to all but the slow ones.
+fn refusal(error: &hyper::Error) -> Option<Refusal> {
+    if error.is_timeout() {
+        Some(Refusal::SlowHead)
+    } else if error.is_parse_too_large() {
+        Some(Refusal::HeadTooLarge)
+    } else {
+        error.is_parse().then_some(Refusal::NotHttp)
     }
 }
 

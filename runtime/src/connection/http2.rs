@@ -1,5 +1,6 @@
 //! HTTP/2 on one connection.
 
+use std::convert::Infallible;
 use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::pin::pin;
@@ -62,8 +63,8 @@ where
             let (running, service) = (served.begin(), service.clone());
             async move {
                 let pace = PACE.with(Arc::clone);
-                let response = service.respond(request, https, peer, running.behind()).await;
-                response.map(|response| response.map(|body| Delivery::paced(body, running, pace)))
+                let (response, observation) = service.respond(request, https, peer, running.behind()).await;
+                Ok::<_, Infallible>(observation.answered(response.map(|body| Delivery::paced(body, running, pace))))
             }
         })
     ));

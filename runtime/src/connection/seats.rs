@@ -1,4 +1,4 @@
-//! The connections of one thread: how many there may be, and which one is closed to make room for another.
+//! How many connections there may be, and which one of a thread is closed to make room for another.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -24,10 +24,9 @@ const REQUEST: u32 = 16 << 10;
 /// What a request costs that its client has reset before there was a response: an instance for nothing, as much work as 60 pings.
 const ABORTED: u32 = 1 << 10;
 
-/// The seats of one thread, one for each connection that it may have.
+/// The seats of a server, one for each connection that it may have, and those of them that one thread has taken.
 #[derive(Clone)]
 pub(crate) struct Seats {
-    most: usize,
     free: Arc<Semaphore>,
     taken: Arc<Taken>,
 }
@@ -82,13 +81,13 @@ pub(crate) struct Running {
 impl Seats {
     /// `draining` is cancelled when the drain begins.
     pub(crate) fn new(most: usize, draining: CancellationToken) -> Self {
-        let taken = Taken { connections: Mutex::default(), events: AtomicU64::new(0), draining };
-        Self { most, free: Arc::new(Semaphore::new(most)), taken: Arc::new(taken) }
+        Self { free: Arc::new(Semaphore::new(most)), taken: Taken::none(draining) }
     }
 
-    /// As many seats for another thread.
+    /// The same seats for another thread, which has taken none. A thread knows its own connections only: so none waits for another,
+    /// which may be stuck.
     pub(crate) fn for_thread(&self) -> Self {
-        Self::new(self.most, self.taken.draining.clone())
+        Self { free: self.free.clone(), taken: Taken::none(self.draining().clone()) }
     }
 
     /// Cancelled when the drain begins.
@@ -96,7 +95,7 @@ impl Seats {
         &self.taken.draining
     }
 
-    /// Waits for a free seat. If all are taken, asks other connections to end: see [`Self::ask`].
+    /// Waits for a free seat. If all are taken, asks other connections of the thread to end: see [`Self::ask`].
     pub(crate) async fn free(&self) -> OwnedSemaphorePermit {
         loop {
             if let Ok(permit) = self.free.clone().try_acquire_owned() {
@@ -145,6 +144,10 @@ impl Seats {
 }
 
 impl Taken {
+    fn none(draining: CancellationToken) -> Arc<Self> {
+        Arc::new(Self { connections: Mutex::default(), events: AtomicU64::new(0), draining })
+    }
+
     fn lock(&self) -> MutexGuard<'_, Connections> {
         // Nothing that holds the lock can leave the map half changed.
         self.connections.lock().unwrap_or_else(PoisonError::into_inner)

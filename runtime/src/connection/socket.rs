@@ -15,7 +15,7 @@ use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::time::{Instant, Sleep, sleep};
 
 use super::seats::Activity;
-use crate::patience::{Patience, Terms};
+use crate::patience::{LOOK, Patience, Terms};
 
 /// What a client may send without a request, bytes, before it is read slowly: more than it takes to begin a connection, with two heads.
 const BURST: u32 = 32 << 10;
@@ -190,11 +190,13 @@ impl Watch {
         let _ = self.stream().ready(Interest::ERROR).await;
     }
 
-    /// Whether the client has ended its sending half.
-    pub(super) fn is_half_closed(&self) -> bool {
-        let ready = std::pin::pin!(self.stream().ready(Interest::READABLE));
-        let ready = ready.poll(&mut Context::from_waker(std::task::Waker::noop()));
-        matches!(ready, Poll::Ready(Ok(ready)) if ready.is_read_closed())
+    /// Waits until the client has ended its sending half.
+    pub(super) async fn half_closed(&self) {
+        // An error means that the executor ends, and the connection with it.
+        while !self.stream().ready(Interest::READABLE).await.is_ok_and(|ready| ready.is_read_closed()) {
+            // The client has sent a next request, which is not read yet.
+            sleep(LOOK).await;
+        }
     }
 
     /// Whether the client does not take what was sent.

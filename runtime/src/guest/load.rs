@@ -1,12 +1,15 @@
 //! From a component's bytes to a guest: compiled code, linked with the interfaces that a guest may import.
 
+use std::time::Instant;
+
 use anyhow::{Context, Result, anyhow};
 use wasmtime::component::{Component, HasSelf, Linker};
 use wasmtime_wasi_http::p2::bindings::ProxyPre;
 
-use super::{Guest, State};
+use super::{Guest, Loaded, State};
 use crate::cache::Entry;
 use crate::engine::{self, Engine};
+use crate::keyvalue;
 use crate::log;
 use crate::manifest::Manifest;
 use crate::options::Options;
@@ -26,19 +29,23 @@ pub fn load(
     options: &Options,
 ) -> Result<Guest> {
     let source = manifest.source.display();
-    let component = component(engine, wasm, entry).with_context(|| format!("cannot load the component `{source}`"))?;
+    let begun = Instant::now();
+    let (component, cached) =
+        component(engine, wasm, entry).with_context(|| format!("cannot load the component `{source}`"))?;
+    let loaded = Loaded { took: begun.elapsed(), cached };
     let instance = link(engine, &component)
         .with_context(|| format!("cannot run the component `{}` (`{source}`)", manifest.component))?;
-    Ok(Guest::new(instance, manifest, variables, options))
+    Ok(Guest::new(instance, manifest, variables, options, loaded))
 }
 
-fn component(engine: &Engine, wasm: &[u8], entry: Option<&Entry>) -> Result<Component> {
+/// The component, and whether its compiled code was there.
+fn component(engine: &Engine, wasm: &[u8], entry: Option<&Entry>) -> Result<(Component, bool)> {
     match entry.map(|entry| entry.component(engine, wasm)) {
-        Some(Ok(component)) => return Ok(component),
+        Some(Ok(component)) => return Ok((component, true)),
         Some(Err(error)) => log::line(format_args!("compiling, not using the entry of the cache: {error:#}")),
         None => {}
     }
-    engine::compile(engine, wasm)
+    Ok((engine::compile(engine, wasm)?, false))
 }
 
 /// Resolves the component's imports once, so that a request only has to make an instance.
@@ -46,7 +53,7 @@ fn link(engine: &Engine, component: &Component) -> Result<ProxyPre<State>> {
     let linker = linker(engine).map_err(|error| anyhow!("{error:#}"))?;
     let instance = linker
         .instantiate_pre(component)
-        .map_err(|error| anyhow!("{error:#}; this runtime has wasi:http, wasi:cli, clocks, random, io and Spin's variables, real Spin has more"))?;
+        .map_err(|error| anyhow!("{error:#}; this runtime has wasi:http, wasi:cli, wasi:keyvalue, clocks, random, io and Spin's variables, real Spin has more"))?;
     ProxyPre::new(instance).map_err(|error| anyhow!("{error:#}; expected the export wasi:http/incoming-handler@0.2"))
 }
 
@@ -73,5 +80,8 @@ fn linker(engine: &Engine) -> wasmtime::Result<Linker<State>> {
     random::insecure::add_to_linker::<State, WasiRandom>(l, State::random)?;
     random::insecure_seed::add_to_linker::<State, WasiRandom>(l, State::random)?;
     crate::spin::variables::add_to_linker::<State, HasSelf<State>>(l, |state| state)?;
+    keyvalue::stores::add_to_linker::<State, HasSelf<State>>(l, |state| state)?;
+    keyvalue::atomics::add_to_linker::<State, HasSelf<State>>(l, |state| state)?;
+    keyvalue::batch::add_to_linker::<State, HasSelf<State>>(l, |state| state)?;
     Ok(linker)
 }

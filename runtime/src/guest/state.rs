@@ -11,14 +11,18 @@ use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpCtx, WasiHttpC
 use super::Memory;
 use super::output::Output;
 use crate::budget::RESOURCES;
+use crate::failure::{Failure, FailureKind};
+use crate::keyvalue::Store;
 use crate::log::Stream;
 use crate::variables::Variables;
 
 /// The host's state of one instance.
 pub(crate) struct State {
     pub(crate) variables: Arc<Variables>,
+    /// The key-value store, if the application may use it.
+    pub(crate) store: Option<&'static Store>,
     memory: Memory,
-    table: ResourceTable,
+    pub(crate) table: ResourceTable,
     wasi: WasiCtx,
     http: WasiHttpCtx,
     hooks: DenyOutgoing,
@@ -26,11 +30,12 @@ pub(crate) struct State {
 
 impl State {
     /// The guest gets the process's stdout and stderr, and nothing else of the system.
-    pub(crate) fn new(variables: Arc<Variables>, memory: Memory) -> Self {
+    pub(crate) fn new(variables: Arc<Variables>, store: Option<&'static Store>, memory: Memory) -> Self {
         let mut table = ResourceTable::new();
         table.set_max_capacity(RESOURCES);
         Self {
             variables,
+            store,
             memory,
             table,
             wasi: WasiCtx::builder().stdout(Output::new(Stream::Stdout)).stderr(Output::new(Stream::Stderr)).build(),
@@ -44,17 +49,17 @@ impl State {
     }
 
     /// Why the guest ended with `error`.
-    pub(crate) fn explain(&self, error: &wasmtime::Error) -> String {
-        let end = if let Some(exit) = error.downcast_ref::<I32Exit>() {
-            format!("it exited with {}", exit.0)
+    pub(crate) fn explain(&self, error: &wasmtime::Error) -> Failure {
+        let (kind, end) = if let Some(exit) = error.downcast_ref::<I32Exit>() {
+            (FailureKind::Exit, format!("it exited with {}", exit.0))
         } else if let Some(trap) = error.downcast_ref::<Trap>() {
-            format!("it trapped: {trap}")
+            (FailureKind::from(*trap), format!("it trapped: {trap}"))
         } else {
-            format!("it failed: {error:#}")
+            (FailureKind::Error, format!("it failed: {error:#}"))
         };
         match self.memory.refused() {
-            Some(refused) => format!("{refused}; {end}"),
-            None => end,
+            Some(refused) => Failure::new(FailureKind::MemoryLimit, format!("{refused}; {end}")),
+            None => Failure::new(kind, end),
         }
     }
 }

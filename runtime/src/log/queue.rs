@@ -54,13 +54,15 @@ struct Waiting {
     bytes: VecDeque<u8>,
     /// Lines that found no room, and of which the log does not tell yet.
     dropped: u64,
+    /// Those of which it tells already.
+    told: u64,
     /// Why the last write failed, if it did.
     error: Option<i32>,
 }
 
 impl Waiting {
     const fn new() -> Self {
-        Self { bytes: VecDeque::new(), dropped: 0, error: None }
+        Self { bytes: VecDeque::new(), dropped: 0, told: 0, error: None }
     }
 
     /// After a line was dropped, half of the queue must be free before it takes the next. So there are few gaps, each with one line
@@ -122,9 +124,17 @@ impl Queue {
         let (dropped, name) = (self.waiting(stream).dropped, stream.name());
         let line = format!("httpserver: {dropped} lines were dropped: the reader of {name} did not keep up\n");
         if self.waiting(Stream::Stderr).bytes.len() + line.len() <= LIMIT {
-            self.waiting_mut(stream).dropped = 0;
+            let waiting = self.waiting_mut(stream);
+            waiting.told += waiting.dropped;
+            waiting.dropped = 0;
             self.append(Stream::Stderr, line.as_bytes());
         }
+    }
+
+    /// How many lines were dropped since the start.
+    pub(super) fn dropped(&self, stream: Stream) -> u64 {
+        let waiting = self.waiting(stream);
+        waiting.told + waiting.dropped
     }
 
     /// The stream whose bytes have waited longest.

@@ -2,6 +2,8 @@
 
 use std::fmt::{Arguments, Write};
 
+use log_escape::must_be_escaped;
+
 /// How each line of the runtime begins, so that nobody takes it for the guest's.
 const PREFIX: &str = "httpserver: ";
 
@@ -22,18 +24,17 @@ pub(super) fn line(message: Arguments<'_>) -> String {
     line
 }
 
-/// `text` on one line: its words with one space between them, and no control characters.
+/// `text` on one line: its words with one space between them, and nothing that controls a terminal.
 #[must_use]
 pub fn one_line(text: &str) -> String {
     escape(&text.split_whitespace().collect::<Vec<_>>().join(" "))
 }
 
-/// Writes control characters as Rust does in a string. C1 has another form of ESC (U+009B), and U+2028 and U+2029 end a line for
-/// some readers.
+/// Writes characters that a log must not have as Rust does in a string.
 fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {
-        if character.is_control() || matches!(character, '\u{2028}' | '\u{2029}') {
+        if must_be_escaped(character) {
             // It cannot fail: a String takes everything.
             let _ = write!(escaped, "{}", character.escape_default());
         } else {
@@ -55,6 +56,7 @@ mod tests {
             ("\u{1b}[31m\0\u{7f}", "\\u{1b}[31m\\u{0}\\u{7f}"),
             ("\u{85}\u{9b}31m", "\\u{85}\\u{9b}31m"),
             ("\u{2028}\u{2029}", "\\u{2028}\\u{2029}"),
+            ("a\u{202e}b\u{2066}c\u{200f}", "a\\u{202e}b\\u{2066}c\\u{200f}"),
         ];
         for (text, expected) in cases {
             assert_eq!(line(format_args!("{text}")), format!("httpserver: {expected}\n"));

@@ -93,6 +93,12 @@ pub(crate) fn push(stream: Stream, lines: &[u8]) -> io::Result<()> {
     pushed
 }
 
+/// How many lines were dropped since the start, by stream.
+pub(crate) fn dropped() -> [(&'static str, u64); 2] {
+    let state = LOG.lock();
+    [("stdout", state.queue.dropped(Stream::Stdout)), ("stderr", state.queue.dropped(Stream::Stderr))]
+}
+
 /// Asks `reminder` for its line at that time.
 pub(super) fn remind(at: Instant, reminder: &'static dyn Reminder) {
     let mut state = LOG.lock();

@@ -22,6 +22,7 @@ component = "app"
 [component.app]
 source = "app.wasm"
 allowed_outbound_hosts = []
+key_value_stores = ["default"]
 
 [component.app.variables]
 version = "{{ version }}"
@@ -52,6 +53,16 @@ fn every_part_of_a_manifest_is_read() {
     assert_eq!(manifest.variables["version"].default.as_deref(), Some("dev"));
     assert!(manifest.variables["token"].required);
     assert_eq!(manifest.templates["version"], "{{ version }}");
+    assert!(manifest.uses_store);
+}
+
+#[test]
+fn without_its_name_there_is_no_store() {
+    for without in ["", "key_value_stores = []"] {
+        let text = WHOLE.replace("key_value_stores = [\"default\"]", without);
+        let manifest = Manifest::parse(&text, Path::new("")).map_err(|problem| problem.message).unwrap();
+        assert!(!manifest.uses_store);
+    }
 }
 
 #[test]
@@ -67,7 +78,12 @@ fn an_error_of_toml_has_line_and_column() {
 fn what_only_spin_has_is_refused_with_its_line() {
     for (from, to, place, found) in [
         ("allowed_outbound_hosts = []", "files = []", "spin.toml:20:1", "unknown field `files`"),
-        ("allowed_outbound_hosts = []", "key_value_stores = [\"default\"]", "spin.toml:20:1", "`key_value_stores`"),
+        (
+            "key_value_stores = [\"default\"]",
+            "key_value_stores = [\"default\", \"other\"]",
+            "spin.toml:21:32",
+            "invalid key-value store \"other\": expected \"default\"; ",
+        ),
         (
             "allowed_outbound_hosts = []",
             "allowed_outbound_hosts = [\"https://a.b\"]",

@@ -1,23 +1,27 @@
-//! The listeners of a server: one for each of its threads.
+//! The socket that all threads of a server accept connections from.
+//!
+//! A connection goes to the first thread that has time for it: a busy one looks at the socket only between its turns. With a socket for
+//! each thread (`SO_REUSEPORT`) the kernel would choose the thread by the client's port: also one that is stuck, or busy for seconds,
+//! while others have nothing to do. And another process of the same user could take a part of the connections.
 
 use std::io::{self, ErrorKind};
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
+use std::net::{Shutdown, SocketAddr, TcpListener};
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
-use rustix::io::Errno;
-use socket2::{Domain, Protocol, SockRef, Socket, Type};
+use socket2::SockRef;
 use tokio::net::TcpStream;
 use tokio::time::sleep;
 
+use crate::address;
 use crate::connection::{Seat, Seats};
 use crate::log;
 use crate::options::Listen;
 
-/// Connections that wait to be accepted, for each thread.
-const BACKLOG: i32 = 1024;
+/// Connections that wait to be accepted: what the kernel allows by default (`net.core.somaxconn`).
+const BACKLOG: i32 = 4096;
 
 /// The pause after a failed accept, for example when file descriptors ran out.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -27,35 +31,45 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// seen, as with HTTP/2.
 const UNSENT: libc::c_int = 32 << 10;
 
-/// What one thread accepts connections from.
+/// One thread's handle of the socket.
 pub(super) struct Listener {
     socket: TcpListener,
     /// Whether another process has this socket, too. The connections that wait in it are then not only ours.
     inherited: bool,
 }
 
-/// Opens a listener for each of `threads`. Gives also the address, with the port that the kernel chose for port 0.
+/// Opens a socket, and a handle of it for each of `threads`. Gives also the address, with the port that the kernel chose for port 0.
 ///
 /// # Errors
 /// The address cannot be used.
 pub(super) fn open(listen: &Listen, threads: usize, patience: Duration) -> Result<(SocketAddr, Vec<Listener>)> {
-    let (address, listeners) = match listen {
-        Listen::Address(address) => bind(*address, threads).map_err(|error| match error.kind() {
-            ErrorKind::AddrInUse => {
-                anyhow!("cannot listen on {address}: another server has that address; stop it, or choose another with `--listen` or SPIN_HTTP_LISTEN_ADDR, port 0 for a free one")
-            }
-            _ => anyhow!("cannot listen on {address}: {error}; choose another address with `--listen` or SPIN_HTTP_LISTEN_ADDR"),
-        }),
-        Listen::Inherited(socket) => share(socket, threads).context("cannot use the inherited socket"),
-    }?;
-    for listener in &listeners {
-        prepare(&listener.socket, patience).with_context(|| format!("cannot prepare the socket of {address}"))?;
+    let (socket, inherited) = match listen {
+        Listen::Address(address) => (bind(*address).map_err(|error| cannot_listen(*address, &error))?, false),
+        Listen::Inherited(socket) => (socket.try_clone().context("cannot use the inherited socket")?, true),
+    };
+    let address = socket.local_addr().context("the socket has no address")?;
+    prepare(&socket, patience).with_context(|| format!("cannot prepare the socket of {address}"))?;
+    let handle = |_| Ok(Listener { socket: socket.try_clone()?, inherited });
+    let listeners = (0..threads).map(handle).collect::<io::Result<_>>();
+    Ok((address, listeners.context("cannot share the socket among the threads")?))
+}
+
+fn cannot_listen(address: SocketAddr, error: &io::Error) -> anyhow::Error {
+    match error.kind() {
+        ErrorKind::AddrInUse => {
+            anyhow!(
+                "cannot listen on {address}: another server has that address; stop it, or choose another with `--listen` or SPIN_HTTP_LISTEN_ADDR, port 0 for a free one"
+            )
+        }
+        _ => anyhow!(
+            "cannot listen on {address}: {error}; choose another address with `--listen` or SPIN_HTTP_LISTEN_ADDR"
+        ),
     }
-    Ok((address, listeners))
 }
 
 /// Sets the options of a listener that its connections inherit.
 fn prepare(socket: &TcpListener, patience: Duration) -> io::Result<()> {
+    socket.set_nonblocking(true)?;
     let options = SockRef::from(socket);
     // The head and the body of a streamed response are two segments; the second must not wait for the first's acknowledgement.
     options.set_tcp_nodelay(true)?;
@@ -75,52 +89,14 @@ fn prepare(socket: &TcpListener, patience: Duration) -> io::Result<()> {
     if set == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
-/// One socket for each thread, all on the same address: the kernel distributes new connections among them.
-fn bind(address: SocketAddr, threads: usize) -> io::Result<(SocketAddr, Vec<Listener>)> {
-    // With SO_REUSEPORT a second server of the same user would get the same port, and no error. A socket without it gets the error.
-    let (address, probe) = match socket(address) {
-        Err(error) => without_ipv6(address, &error).ok_or(error).and_then(|other| Ok((other, socket(other)?)))?,
-        Ok(probe) => (address, probe),
-    };
-    probe.bind(&address.into())?;
-    let address = probe.local_addr()?.as_socket().unwrap_or(address);
-    let listeners = (0..threads).map(|_| {
-        let socket = socket(address)?;
-        socket.set_reuse_port(true)?;
-        socket.bind(&address.into())?;
-        socket.listen(BACKLOG)?;
-        socket.set_nonblocking(true)?;
-        Ok(Listener { socket: socket.into(), inherited: false })
-    });
-    Ok((address, listeners.collect::<io::Result<_>>()?))
-}
-
-/// The address that stands in for `[::]` on a kernel without IPv6 (`ipv6.disable=1`).
-fn without_ipv6(address: SocketAddr, error: &io::Error) -> Option<SocketAddr> {
-    let instead = address.ip() == Ipv6Addr::UNSPECIFIED && Errno::from_io_error(error) == Some(Errno::AFNOSUPPORT);
-    instead.then(|| SocketAddr::from((Ipv4Addr::UNSPECIFIED, address.port())))
-}
-
-fn socket(address: SocketAddr) -> io::Result<Socket> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-    if address.is_ipv6() {
-        // `[::]` is for IPv4, too, whatever the system's default is (`net.ipv6.bindv6only`).
-        socket.set_only_v6(false)?;
-    }
-    // A server can start again while connections of its predecessor are still in TIME_WAIT.
-    socket.set_reuse_address(true)?;
-    Ok(socket)
-}
-
-/// The same socket for each thread.
-fn share(socket: &TcpListener, threads: usize) -> io::Result<(SocketAddr, Vec<Listener>)> {
-    socket.set_nonblocking(true)?;
-    let listeners = (0..threads).map(|_| Ok(Listener { socket: socket.try_clone()?, inherited: true }));
-    Ok((socket.local_addr()?, listeners.collect::<io::Result<_>>()?))
+fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    let (_, socket) = address::bind(address, false)?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
 }
 
 impl Listener {
-    /// Hands each new connection to `serve`, with a seat of `seats`, until the drain begins.
+    /// Hands each new connection to `serve`, with a seat of `seats`, until the drain begins. `not_accepted` hears of those that fail.
     ///
     /// # Errors
     /// The executor does not take the socket.
@@ -128,6 +104,7 @@ impl Listener {
         self,
         seats: &Seats,
         serve: impl Fn(TcpStream, SocketAddr, Arc<Seat>),
+        not_accepted: impl Fn(),
     ) -> io::Result<()> {
         let socket = tokio::net::TcpListener::from_std(self.socket)?;
         loop {
@@ -143,6 +120,7 @@ impl Listener {
                 Ok(((stream, peer), free)) => serve(stream, peer, seats.take(Some(free))),
                 Err(error) => {
                     log::accept_failed(&error);
+                    not_accepted();
                     // If no file is left, this gives one back.
                     seats.ask();
                     sleep(ACCEPT_PAUSE).await;
@@ -166,12 +144,14 @@ fn accept_backlog(socket: &TcpListener, serve: impl Fn(TcpStream, SocketAddr)) {
             serve(stream, peer);
         }
     }
+    // Nobody can connect any more, also if another thread is stuck and still has the socket. It fails if another one was first.
+    let _ = SockRef::from(socket).shutdown(Shutdown::Read);
 }
 
 #[cfg(test)]
 mod tests {
     use std::cell::Cell;
-    use std::net;
+    use std::net::{self, Ipv4Addr, Ipv6Addr};
 
     use tokio_util::sync::CancellationToken;
 
@@ -202,6 +182,12 @@ mod tests {
         assert_eq!((got, unsent), (0, UNSENT));
     }
 
+    #[test]
+    fn no_other_process_gets_a_part_of_the_connections() {
+        let (address, _listeners) = open(&Listen::Address(([127, 0, 0, 1], 0).into()), 2, PATIENCE).unwrap();
+        assert_eq!(address::bind(address, true).unwrap_err().kind(), ErrorKind::AddrInUse);
+    }
+
     /// How many connections that wait when the drain begins are served, and how many are left in the socket.
     async fn served_and_left(listen: Listen, other: Option<TcpListener>) -> (u32, usize) {
         let (address, mut listeners) = open(&listen, 1, PATIENCE).unwrap();
@@ -211,7 +197,7 @@ mod tests {
         let served = Cell::new(0);
         let listener = listeners.pop().unwrap();
         let seats = Seats::new(10, draining);
-        listener.accept(&seats, |_, _, _| served.set(served.get() + 1)).await.unwrap();
+        listener.accept(&seats, |_, _, _| served.set(served.get() + 1), || ()).await.unwrap();
         (served.get(), other.map_or(0, |other| std::iter::from_fn(|| other.accept().ok()).count()))
     }
 
@@ -221,14 +207,6 @@ mod tests {
         for client in [Ipv6Addr::LOCALHOST.into(), net::IpAddr::from(Ipv4Addr::LOCALHOST)] {
             net::TcpStream::connect((client, address.port())).unwrap();
         }
-    }
-
-    #[test]
-    fn without_ipv6_the_address_for_everybody_is_that_of_ipv4() {
-        let other = |address: &str, error: Errno| without_ipv6(address.parse().unwrap(), &error.into());
-        assert_eq!(other("[::]:80", Errno::AFNOSUPPORT), Some("0.0.0.0:80".parse().unwrap()));
-        assert_eq!(other("[::]:80", Errno::ADDRINUSE), None);
-        assert_eq!(other("[::1]:80", Errno::AFNOSUPPORT), None);
     }
 
     #[tokio::test]

@@ -5,7 +5,9 @@ mod frames;
 mod patience;
 mod probe;
 mod siege;
+mod soak;
 
+use std::env;
 use std::thread;
 use std::time::Duration;
 
@@ -56,6 +58,12 @@ fn start(app: App, identity: Option<Identity>, wire: Wire) -> (Server, Target) {
     let server = app.start();
     let target = Target::new(server.address(), wire, identity);
     (server, target)
+}
+
+/// A number that a person may set for a test that takes minutes.
+fn setting(name: &str, default: u64) -> u64 {
+    env::var(name)
+        .map_or(default, |text| text.parse().unwrap_or_else(|_| panic!("invalid {name} {text:?}: expected a number")))
 }
 
 #[test]

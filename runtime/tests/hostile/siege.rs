@@ -12,7 +12,7 @@ use test_support::{App, eventually};
 
 use crate::clients::{Hostile, Kind, Wire};
 use crate::probe::Probe;
-use crate::start;
+use crate::{setting, start};
 
 /// The memory limit of `manifests/base`.
 const MEMORY: u64 = 256 << 20;
@@ -23,7 +23,8 @@ const NORMAL: Duration = Duration::from_secs(35);
 /// Requests that run at one time when everything is as before.
 const AT_ONCE: usize = 100;
 
-const CASES: [(Kind, Wire); 18] = [
+/// The kinds, and what they speak.
+pub const CASES: [(Kind, Wire); 18] = [
     (Kind::TakesNothing, Wire::Http1),
     (Kind::TakesNothing, Wire::Http1Tls),
     (Kind::TakesNothing, Wire::Http2),
@@ -75,11 +76,6 @@ impl Drop for Group {
         // The kernel needs a moment for a process that has just ended.
         eventually("the control group is empty", || fs::remove_dir(&self.folder).ok());
     }
-}
-
-fn setting(name: &str, default: u64) -> u64 {
-    env::var(name)
-        .map_or(default, |text| text.parse().unwrap_or_else(|_| panic!("invalid {name} {text:?}: expected a number")))
 }
 
 /// One kind. Returns a row of the table, or what went wrong.

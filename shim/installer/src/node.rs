@@ -17,6 +17,8 @@ const BACKUP: &str = "before-httpserver-shim";
 pub struct Node {
     root: PathBuf,
     binary: PathBuf,
+    /// Where the shim keeps compiled code.
+    cache: PathBuf,
     config: PathBuf,
     backup: PathBuf,
     version: Option<Version>,
@@ -53,6 +55,8 @@ enum Action {
         text: String,
     },
     Remove(PathBuf),
+    /// A folder with all that is in it.
+    RemoveAll(PathBuf),
 }
 
 impl Node {
@@ -62,6 +66,7 @@ impl Node {
         Self {
             root: root.to_owned(),
             binary: root.join("usr/local/bin").join(BINARY),
+            cache: root.join("var/cache/httpserver-shim"),
             backup: config.with_extension(format!("toml.{BACKUP}")),
             config,
             version,
@@ -117,6 +122,10 @@ impl Node {
             if path.exists() {
                 actions.push((format!("remove {}", path.display()), Action::Remove(path.clone())));
             }
+        }
+        if self.cache.exists() {
+            let said = format!("remove {}, the code that the shim compiled", self.cache.display());
+            actions.push((said, Action::RemoveAll(self.cache.clone())));
         }
         Ok(Plan { actions, then: THEN_UNINSTALLED })
     }
@@ -180,6 +189,7 @@ impl Action {
             Self::Keep { from, to } => durable::replace(to, &fs::read(from)?, &Attributes::for_file(from)?),
             Self::Write { to, text } => durable::replace(to, text.as_bytes(), &Attributes::for_file(to)?),
             Self::Remove(path) => durable::remove(path),
+            Self::RemoveAll(path) => fs::remove_dir_all(path),
         }
     }
 }
@@ -251,11 +261,14 @@ mod tests {
             assert!(root.config().unwrap().contains("io.containerd.wasmtime-spin.v1"));
             assert_eq!(fs::read_to_string(&root.node.binary).unwrap(), "the shim");
             assert!(root.install().actions.is_empty(), "twice is once");
+            // What the shim makes while it is there.
+            fs::create_dir_all(&root.node.cache).unwrap();
+            fs::write(root.node.cache.join("entry"), "code").unwrap();
             // The configuration tells the version of containerd.
             let later = Node::in_dir(root.folder.path(), None);
             later.uninstall().unwrap().apply(true).unwrap();
             assert_eq!(root.config().as_deref(), config);
-            assert!(!root.node.binary.exists() && !root.node.backup.exists());
+            assert!(!root.node.binary.exists() && !root.node.backup.exists() && !root.node.cache.exists());
             assert!(root.node.uninstall().unwrap().actions.is_empty());
         }
     }

@@ -10,6 +10,7 @@ mod process;
 
 use std::fs::File;
 use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use httpserver_runtime::cache::{Cache, Entry, Key};
@@ -19,6 +20,7 @@ use zygote::WireFd;
 
 use crate::cgroup::Groups;
 use crate::container::spin_app::MANIFEST;
+use crate::forks::Deadline;
 use crate::image_root::ImageRoot;
 use process::{Compiler, TooMuch};
 
@@ -50,18 +52,18 @@ impl Compiled {
     }
 }
 
-/// The compiled code of the application in `image`. If the cache does not have it, it is compiled beside the container's `groups`.
-/// None if there is no application, or an invalid one.
+/// The compiled code of the application in `image`. If the cache does not have it, it is compiled beside the container's `groups`, at
+/// the most until the `deadline` of the creation. None if there is no application, or an invalid one.
 ///
 /// # Errors
-/// To compile the component takes more than it may.
-pub fn compiled(image: &ImageRoot, groups: &Groups) -> Result<Option<Compiled>> {
+/// To compile the component takes more than it may, or nobody wants the container any more.
+pub fn compiled(image: &ImageRoot, groups: &Groups, deadline: &Arc<Deadline>) -> Result<Option<Compiled>> {
     if !image.has_file(Path::new(MANIFEST)) {
         return Ok(None);
     }
-    match precompile(image, groups) {
+    match precompile(image, groups, deadline) {
         Ok(compiled) => Ok(Some(compiled)),
-        Err(error) if error.is::<TooMuch>() => Err(error),
+        Err(error) if error.is::<TooMuch>() || deadline.is_given_up() => Err(error),
         Err(error) => {
             log::warn!("not compiled outside of its container: {error:#}");
             Ok(None)
@@ -69,11 +71,11 @@ pub fn compiled(image: &ImageRoot, groups: &Groups) -> Result<Option<Compiled>> 
     }
 }
 
-fn precompile(image: &ImageRoot, groups: &Groups) -> Result<Compiled> {
+fn precompile(image: &ImageRoot, groups: &Groups, deadline: &Arc<Deadline>) -> Result<Compiled> {
     let read = |path: &Path, largest| {
         image.read(path, largest)?.with_context(|| format!("`{}` is not in the image", path.display()))
     };
-    let mut compiler = Compiler::start()?;
+    let mut compiler = Compiler::start(deadline)?;
     let source = compiler.source(&read(Path::new(MANIFEST), LARGEST_MANIFEST)?)?;
     let wasm = read(&source, LARGEST)?;
     let cache = Cache::in_dir(CACHE.into(), CACHE_LIMIT);

@@ -59,8 +59,8 @@ pub fn run(spec: &Spec, code: Option<Entry>) -> Result<()> {
     let address = server.address();
     exit::keep_termination_message();
     confinement::leave_files()?;
+    confinement::enter(options.tls.is_some(), options.telemetry.is_some())?;
     run_until_signal(signals, server, || {
-        confinement::enter()?;
         log::line(format_args!("serving {} on http://{address}", manifest.name));
         Ok(())
     })

@@ -1,8 +1,9 @@
 //! A limit to how long containerd's request may take in other processes. None of them may keep the shim from answering.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -51,6 +52,21 @@ impl Deadline {
     /// Whether the time is over.
     pub fn is_over(&self) -> bool {
         Instant::now() >= self.end
+    }
+
+    /// How long the request may take.
+    pub fn limit(&self) -> Duration {
+        self.limit
+    }
+
+    /// Waits until the other end of `ended` is dropped. Returns whether the request must end before.
+    pub fn must_end_before(&self, ended: &Receiver<Infallible>) -> bool {
+        while ended.recv_timeout(TICK) == Err(RecvTimeoutError::Timeout) {
+            if self.reason().is_some() {
+                return true;
+            }
+        }
+        false
     }
 
     /// Why the request must end now, if it must.

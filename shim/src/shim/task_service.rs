@@ -77,7 +77,7 @@ impl TaskService {
         }
     }
 
-    fn build(&self, request: &CreateTaskRequest, deadline: &Deadline) -> Result<Arc<Task>> {
+    fn build(&self, request: &CreateTaskRequest, deadline: &Arc<Deadline>) -> Result<Arc<Task>> {
         let runtime = RuntimeOptions::read(request.options.as_ref())?;
         let mut bundle = Bundle::read(PathBuf::from(&request.bundle))?;
         bundle.refuse_user_namespace()?;
@@ -88,7 +88,7 @@ impl TaskService {
             rootfs::mount(&request.rootfs, &root, deadline)?;
             let image = ImageRoot::open(&root)?;
             bundle.make_explicit(&image)?;
-            let code = precompile::compiled(&image, &groups)?;
+            let code = precompile::compiled(&image, &groups, deadline)?;
             let CreateTaskRequest { stdin, stdout, stderr, .. } = request.clone();
             let options = CreateOptions {
                 id: request.id.clone(),

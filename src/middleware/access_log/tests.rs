@@ -65,6 +65,29 @@ fn the_error_is_the_detail_of_the_problem() {
     assert!(text.contains(r#" error="invalid delay \"2x\": expected"#), "{text}");
 }
 
+const TRACE: (&str, &str) = ("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01");
+
+#[test]
+fn a_line_names_the_trace_of_its_request_in_both_formats() {
+    let json = line(&[], "/delay/2x", &[HEADERS[0], TRACE]);
+    let expected = r#""user_agent":"curl/8.0","trace_id":"4bf92f3577b34da6a3ce929d0e0e4736","span_id":"00f067aa0ba902b7","error":"#;
+    assert!(json.contains(expected), "{json}");
+    let text = line(&[("log_format", "text")], "/", &[HEADERS[0], TRACE]);
+    let expected = " user_agent=curl/8.0 trace_id=4bf92f3577b34da6a3ce929d0e0e4736 span_id=00f067aa0ba902b7\n";
+    assert!(text.ends_with(expected), "{text}");
+}
+
+#[test]
+fn a_line_leaves_out_a_trace_that_is_not_valid() {
+    let invalid = ("traceparent", "00-00000000000000000000000000000000-00f067aa0ba902b7-01");
+    for headers in [&[][..], &[invalid], &[TRACE, TRACE], &[TRACE, invalid]] {
+        for format in ["json", "text"] {
+            let line = line(&[("log_format", format)], "/", headers);
+            assert!(!line.contains("trace_id") && !line.contains("span_id"), "{line}");
+        }
+    }
+}
+
 #[test]
 fn the_error_says_why_the_body_is_incomplete() {
     let (_, entry) = respond(request_head("POST", "/echo", &[]), &TestHost::default());
@@ -126,7 +149,7 @@ fn a_line_fits_into_one_write_for_every_request() {
     let method = "M".repeat(10_000);
     let target = format!("/status/{}", "\"".repeat(50_000));
     let peer = format!("[1111:2222:3333:4444:5555:6666:7777:8888]:{}1", "0".repeat(10_000));
-    let headers = [("user-agent", &*agent), ("spin-client-addr", &*peer)];
+    let headers = [("user-agent", &*agent), ("spin-client-addr", &*peer), TRACE];
     for format in ["json", "text"] {
         let host = TestHost::with([("log_format", format)]);
         let (_, entry) = respond(request_head(&method, &target, &headers), &host);
@@ -194,9 +217,9 @@ fn the_log_level_includes_its_level_and_more_important_ones() {
 }
 
 #[test]
-fn an_excluded_entry_reads_one_variable() {
+fn an_excluded_entry_reads_no_more_variables() {
     let host = TestHost::default();
     let outcome = Outcome::new(StatusCode::OK, "text/plain", Body::Empty);
-    assert!(Entry::new(request_head("GET", "/healthz", &HEADERS).request, &outcome, &host).is_none());
-    assert_eq!(*host.reads.borrow(), ["log_level"]);
+    assert!(Entry::new(request_head("GET", "/healthz", &HEADERS).request, &outcome, Level::Info, &host).is_none());
+    assert_eq!(*host.reads.borrow(), [""; 0]);
 }

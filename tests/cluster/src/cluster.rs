@@ -82,6 +82,12 @@ impl Cluster {
         }
     }
 
+    /// Whether a cluster is complete and its control plane runs. What a killed process has left is not a running cluster.
+    #[must_use]
+    pub fn is_running() -> bool {
+        Self::attach().is_ok() && Machine::find("control").is_some()
+    }
+
     /// Ends and removes everything of the cluster, also what a crash has left of it.
     ///
     /// # Errors

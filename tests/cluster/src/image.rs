@@ -42,6 +42,7 @@ impl Image {
             architectures: vec![if cfg!(target_arch = "aarch64") { Arch::ARM64 } else { Arch::Amd64 }],
             entrypoint: vec![self.entrypoint.clone()],
             command: Vec::new(),
+            environment: Vec::new(),
             labels: BTreeMap::new(),
             created: None,
         };

@@ -46,6 +46,25 @@ pub fn prepare(runner: &mut Runner) -> anyhow::Result<Tools> {
     Tools::build(&cache, runner)
 }
 
+/// Builds containerd's programs and `pause`, which a node without a cluster needs, for `architecture`, as Go calls it, and with the C
+/// compiler `gcc`.
+///
+/// # Errors
+/// If Go is missing or too old, or a build fails.
+pub fn prepare_node(runner: &mut Runner, architecture: &str, gcc: &str) -> anyhow::Result<Tools> {
+    let cache = cache::folder()?.join("cluster");
+    preflight::go()?;
+    tools::node::build(&cache, architecture, gcc, runner)
+}
+
+/// The programs that [`prepare_node`] has built.
+///
+/// # Errors
+/// If one is missing.
+pub fn built_node(architecture: &str) -> anyhow::Result<Tools> {
+    tools::node::built(&cache::folder()?.join("cluster"), architecture)
+}
+
 /// The programs that [`prepare`] has built.
 ///
 /// # Errors

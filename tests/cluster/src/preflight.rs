@@ -104,7 +104,11 @@ fn space(folder: &Path, wanted: u64) -> Result<()> {
     Ok(())
 }
 
-fn go() -> Result<()> {
+/// Checks that Go is here, and new enough.
+///
+/// # Errors
+/// What to install.
+pub fn go() -> Result<()> {
     let expected = || format!("expected Go {}.{} or later: https://go.dev/dl", GO.0, GO.1);
     let version = output(Command::new("go").args(["env", "GOVERSION"])).with_context(expected)?;
     ensure!(go_version(&version) >= Some(GO), "`go` is {}; {}", version.trim(), expected());

@@ -2,6 +2,7 @@
 
 mod lego;
 mod module;
+pub mod node;
 
 use std::collections::BTreeMap;
 use std::env;
@@ -26,6 +27,9 @@ pub const IMAGES: [(&str, &str); 4] = [
     ("traefik", "localhost/traefik:1"),
 ];
 
+/// The Go module with the source of `pause`.
+const KUBERNETES: &str = "k8s.io/kubernetes";
+
 /// The file next to `traefik` with the CRDs of the Gateway API, of the version that this Traefik implements.
 pub const GATEWAY_API: &str = "gateway-api.yaml";
 
@@ -42,13 +46,10 @@ impl Tools {
     /// # Errors
     /// If Go is missing or too old, or a build fails.
     pub fn build(cache: &Path, runner: &mut Runner) -> Result<Self> {
-        fs::create_dir_all(cache).with_context(|| format!("cannot make {}", cache.display()))?;
-        // Two checkouts that build at the same time wait for each other.
-        let lock = File::open(cache).with_context(|| format!("cannot open {}", cache.display()))?;
-        lock.lock().with_context(|| format!("cannot lock {}", cache.display()))?;
+        let _lock = locked(cache)?;
         let mut folders = BTreeMap::new();
         for module in &MODULES {
-            let folder = cache.join(format!("{}-{}", module.name, module.key()));
+            let folder = folder(cache, module);
             if !folder.is_dir() {
                 build(module, &folder, runner)?;
             }
@@ -59,7 +60,7 @@ impl Tools {
 
     /// Whether [`Self::build`] has nothing to do.
     pub fn are_built(cache: &Path) -> bool {
-        MODULES.iter().all(|module| cache.join(format!("{}-{}", module.name, module.key())).is_dir())
+        MODULES.iter().all(|module| folder(cache, module).is_dir())
     }
 
     /// The program `name`, or another file next to one.
@@ -84,31 +85,31 @@ impl Tools {
     }
 }
 
+/// Makes the folder `cache`, and locks it as long as the result lives: two checkouts that build at the same time wait for each other.
+fn locked(cache: &Path) -> Result<File> {
+    fs::create_dir_all(cache).with_context(|| format!("cannot make {}", cache.display()))?;
+    let lock = File::open(cache).with_context(|| format!("cannot open {}", cache.display()))?;
+    lock.lock().with_context(|| format!("cannot lock {}", cache.display()))?;
+    Ok(lock)
+}
+
+/// Where the programs of `module` are.
+fn folder(cache: &Path, module: &Module) -> PathBuf {
+    cache.join(format!("{}-{}", module.name, module.key()))
+}
+
 /// Builds in a temporary folder and renames it to `folder`, so that `folder` is always complete.
 fn build(module: &Module, folder: &Path, runner: &mut Runner) -> Result<()> {
-    let unfinished = folder.with_extension("unfinished");
-    if unfinished.exists() {
-        fs::remove_dir_all(&unfinished).with_context(|| format!("cannot remove {}", unfinished.display()))?;
-    }
+    let unfinished = unfinished(folder)?;
     let source = unfinished.join("source");
-    fs::create_dir_all(&source).with_context(|| format!("cannot make {}", source.display()))?;
-    for (name, text) in module.files {
-        fs::write(source.join(name), text)?;
-    }
+    write(module, &source)?;
     if module.name == "traefik" {
         lego::prune(&source)?;
     }
-    let mut go = go(&source);
-    go.args(["build", "-mod=readonly", "-trimpath", "-buildvcs=false", "-ldflags", &module.ldflags()]);
-    // The slash at its end makes it a folder, also if only one program is built.
-    go.arg("-o").arg(unfinished.join(module.program.unwrap_or(""))).arg(module.package);
-    runner.run(
-        &format!("building {} {}", module.name, module.version()),
-        &format!("once, {}", module.takes),
-        &mut go,
-    )?;
+    let what = format!("building {} {}", module.name, module.version());
+    runner.run(&what, &format!("once, {}", module.takes), &mut go_build(module, &source, &unfinished))?;
     match module.name {
-        "kubernetes" => pause(&source, &unfinished, runner)?,
+        "kubernetes" => pause("gcc", &source, &unfinished, runner)?,
         "traefik" => gateway_api(&source, &unfinished)?,
         _ => {}
     }
@@ -120,15 +121,42 @@ fn build(module: &Module, folder: &Path, runner: &mut Runner) -> Result<()> {
     fs::rename(&unfinished, folder).with_context(|| format!("cannot make {}", folder.display()))
 }
 
+/// The folder in which what is to be `folder` is made, empty.
+fn unfinished(folder: &Path) -> Result<PathBuf> {
+    let unfinished = folder.with_extension("unfinished");
+    if unfinished.exists() {
+        fs::remove_dir_all(&unfinished).with_context(|| format!("cannot remove {}", unfinished.display()))?;
+    }
+    Ok(unfinished)
+}
+
+/// Writes the files of `module` into the new folder `source`.
+fn write(module: &Module, source: &Path) -> Result<()> {
+    fs::create_dir_all(source).with_context(|| format!("cannot make {}", source.display()))?;
+    for (name, text) in module.files {
+        fs::write(source.join(name), text)?;
+    }
+    Ok(())
+}
+
+/// Go, which builds the programs of the module in `source` into `folder`.
+fn go_build(module: &Module, source: &Path, folder: &Path) -> Command {
+    let mut go = go(source);
+    go.args(["build", "-mod=readonly", "-trimpath", "-buildvcs=false", "-ldflags", &module.ldflags()]);
+    // The slash at its end makes it a folder, also if only one program is built.
+    go.arg("-o").arg(folder.join(module.program.unwrap_or(""))).arg(module.package);
+    go
+}
+
 /// The OCI archive of `program`, next to it.
 pub fn archive(folder: &Path, program: &str) -> PathBuf {
     folder.join(format!("{program}.tar"))
 }
 
 /// Compiles the program that keeps a pod's namespaces open: one C file in the module of Kubernetes.
-fn pause(source: &Path, folder: &Path, runner: &mut Runner) -> Result<()> {
-    let code = module_folder(source, "k8s.io/kubernetes")?.join("build/pause/linux/pause.c");
-    let mut gcc = Command::new("gcc");
+fn pause(gcc: &str, source: &Path, folder: &Path, runner: &mut Runner) -> Result<()> {
+    let code = module_folder(source, KUBERNETES)?.join("build/pause/linux/pause.c");
+    let mut gcc = Command::new(gcc);
     gcc.args(["-Os", "-static", "-DVERSION=1", "-o"]).arg(folder.join("pause")).arg(code);
     runner.run("compiling pause", "", &mut gcc)
 }

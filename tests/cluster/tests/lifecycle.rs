@@ -3,7 +3,6 @@
 
 use std::collections::BTreeSet;
 use std::net::TcpStream;
-use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 use std::{fs, thread};
@@ -23,9 +22,10 @@ const KILLED_AFTER: [u64; 5] = [50, 300, 1000, 3000, 6000];
 #[ignore = "wants root and the machine for itself: `cargo xtask cluster test`"]
 fn a_cluster_survives_restarts_and_leaves_nothing_behind() {
     let options = options();
+    assert!(!Cluster::is_running(), "a cluster is running: `cargo xtask cluster down`");
+    // What an interrupted run has left would look like a fault of this one.
+    Cluster::down().unwrap();
     let before = traces();
-    // What is left from an earlier run would look like a fault of this one.
-    assert!(!Path::new(RUN).exists(), "a cluster is running: `cargo xtask cluster down`");
 
     let cluster = timed("up", || Cluster::up(&options).unwrap());
     survives(&cluster);

@@ -3,7 +3,8 @@
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use test_support::{Connection, Server};
+use test_support::Connection;
+use test_support::wait::{Patience, poll};
 
 use crate::case::{Case, Expected, Variables};
 use crate::check;
@@ -37,16 +38,29 @@ impl Group {
                 ask(case, &expected, Connection::open(address), &remote.authority, &mut faults);
             }
             Started::Local(server) => {
-                let before = log_lines(&server.stdout.lines()).len();
-                let peer = ask(case, &expected, server.connect(), &server.address().to_string(), &mut faults);
-                let lines = new_lines(server, before, expected.is_logged());
-                check::log(case, &expected, self.logs_json(), &lines, peer, &mut faults);
+                self.run_with_log(case, &expected, server.address(), &|| server.stdout.lines(), &mut faults);
                 if !faults.is_empty() {
                     faults.push(format!("stderr of the server:\n{}", server.stderr));
                 }
             }
+            Started::Near(server) => self.run_with_log(case, &expected, server.address, &server.log, &mut faults),
         }
         if faults.is_empty() { Ok(()) } else { Err(faults.join("\n")) }
+    }
+
+    /// Runs one case on the server at `address`, and checks what that logs meanwhile.
+    fn run_with_log(
+        &self,
+        case: &Case,
+        expected: &Expected,
+        address: SocketAddr,
+        log: &dyn Fn() -> Vec<String>,
+        faults: &mut Vec<String>,
+    ) {
+        let before = log_lines(&log()).len();
+        let peer = ask(case, expected, Connection::open(address), &address.to_string(), faults);
+        let lines = new_lines(address, log, before, expected.is_logged());
+        check::log(case, expected, self.logs_json(), &lines, peer, faults);
     }
 
     fn logs_json(&self) -> bool {
@@ -74,18 +88,20 @@ fn ask(
 }
 
 /// What was logged after the first `before` lines, up to a request of our own that is logged at every level.
-fn new_lines(server: &Server, before: usize, wait_for_one: bool) -> Vec<String> {
+fn new_lines(address: SocketAddr, log: &dyn Fn() -> Vec<String>, before: usize, wait_for_one: bool) -> Vec<String> {
     if wait_for_one {
-        server.stdout.wait_for(|lines| log_lines(lines).get(before).map(drop));
+        poll(Patience::PROCESS, || log_lines(&log()).get(before).map(drop));
     }
     let marker = format!("marker-{before}");
-    server.connect().send(format!("GET /status/500 HTTP/1.1\r\nHost: test\r\nUser-Agent: {marker}\r\n\r\n")).response();
-    let until_marker = |lines: &[String]| {
-        let lines = log_lines(lines);
+    let request = format!("GET /status/500 HTTP/1.1\r\nHost: test\r\nUser-Agent: {marker}\r\n\r\n");
+    Connection::open(address).send(request).response();
+    let until_marker = || {
+        let lines = log();
+        let lines = log_lines(&lines);
         let end = lines.iter().position(|line| line.contains(&marker))?;
         Some(lines[before..end].iter().map(|line| line.to_string()).collect())
     };
-    server.stdout.wait_for(until_marker).expect("a failure is always logged")
+    poll(Patience::PROCESS, until_marker).expect("a failure is always logged")
 }
 
 /// The lines of the access log: the target prints others on the same stream.

@@ -1,7 +1,7 @@
 //! The HTTP contract: one table of requests and expected responses, `contract.toml`, for every server that serves the
 //! application.
 //!
-//! A [`Target`] is a server under test: the runtime with a component, real Spin, or servers that run already. [`trials`] makes
+//! A [`Target`] is a server under test: the runtime with a component, real Spin, or servers that run already, near or far. [`trials`] makes
 //! a test of each case on each target, for a test program; [`run`] runs the cases at once and returns a [`Summary`]. A case
 //! for which there is no server is reported as not run, with the reason, never as passed.
 
@@ -22,7 +22,7 @@ pub use case::Variables;
 use group::Group;
 pub use summary::Summary;
 use target::Skip;
-pub use target::{RemoteServer, Target, URL};
+pub use target::{NearServer, RemoteServer, Target, URL};
 
 /// A case on a target.
 struct Run {

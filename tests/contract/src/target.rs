@@ -1,6 +1,8 @@
 //! The servers under test.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::{env, fmt};
 
 use test_support::{App, Launch, Server, artifacts};
@@ -23,6 +25,8 @@ enum Kind {
     Spin(Option<PathBuf>),
     /// Servers that run already.
     Remote(Vec<RemoteServer>),
+    /// Servers of our runtime that run already, on this machine.
+    Near(Vec<Arc<NearServer>>),
 }
 
 /// A server that runs already: where it is, and what it was started with.
@@ -34,6 +38,16 @@ pub struct RemoteServer {
     pub authority: String,
     /// Where to connect: `HOST:PORT`.
     pub address: String,
+}
+
+/// A server that runs already, on this machine: with nothing in front of it, and with a log that can be read.
+pub struct NearServer {
+    /// The variables that have other values than the defaults.
+    pub variables: Variables,
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// Reads the lines that it has printed so far.
+    pub log: Box<dyn Fn() -> Vec<String> + Send + Sync>,
 }
 
 /// Why a case does not run on a target.
@@ -68,10 +82,15 @@ impl Target {
         Self { name: name.to_owned(), kind: Kind::Remote(servers) }
     }
 
+    /// The same for servers of our runtime on this machine, of which everything is expected that is expected of one that starts here.
+    pub fn near(name: &str, servers: Vec<NearServer>) -> Self {
+        Self { name: name.to_owned(), kind: Kind::Near(servers.into_iter().map(Arc::new).collect()) }
+    }
+
     /// The name by which the table declares differences.
     pub(crate) fn kind(&self) -> &'static str {
         match self.kind {
-            Kind::Runtime(_) => "runtime",
+            Kind::Runtime(_) | Kind::Near(_) => "runtime",
             Kind::Spin(_) => "spin",
             Kind::Remote(_) => "proxy",
         }
@@ -79,25 +98,33 @@ impl Target {
 
     /// Why the case does not run here, if it does not.
     pub(crate) fn skip_reason(&self, case: &Case) -> Option<Skip> {
-        match &self.kind {
-            Kind::Spin(None) => Some(Skip::NoServer("spin is not on PATH, SPIN is not set".to_owned())),
-            Kind::Remote(servers) if with(servers, &case.variables).is_none() => {
-                Some(Skip::NoServer(format!("needs a server with the variables {:?}", case.variables)))
-            }
-            _ => case.excluded_on(self.kind()).map(|reason| Skip::Excluded(reason.to_owned())),
+        let has_server = match &self.kind {
+            Kind::Spin(None) => return Some(Skip::NoServer("spin is not on PATH, SPIN is not set".to_owned())),
+            Kind::Runtime(_) | Kind::Spin(Some(_)) => true,
+            Kind::Remote(servers) => servers.iter().any(|server| server.variables == case.variables),
+            Kind::Near(servers) => servers.iter().any(|server| server.variables == case.variables),
+        };
+        if !has_server {
+            return Some(Skip::NoServer(format!("needs a server with the variables {:?}", case.variables)));
         }
+        case.excluded_on(self.kind()).map(|reason| Skip::Excluded(reason.to_owned()))
     }
 
     /// Starts a server with these variables, or finds it.
     pub(crate) fn start(&self, variables: &Variables) -> Started {
+        const NONE: &str = "a case without a server does not run";
         let app = match &self.kind {
             Kind::Remote(servers) => {
-                let server = with(servers, variables).expect("a case without a server does not run");
-                return Started::Remote(server.clone());
+                let server = servers.iter().find(|server| server.variables == *variables);
+                return Started::Remote(server.expect(NONE).clone());
+            }
+            Kind::Near(servers) => {
+                let server = servers.iter().find(|server| server.variables == *variables);
+                return Started::Near(Arc::clone(server.expect(NONE)));
             }
             Kind::Runtime(component) => App::httpserver(component),
             Kind::Spin(program) => {
-                let program = program.clone().expect("a case without a server does not run");
+                let program = program.clone().expect(NONE);
                 App::httpserver(&artifacts::component()).launch(Launch::Spin(program))
             }
         };
@@ -106,17 +133,14 @@ impl Target {
     }
 }
 
-/// The server that was started with these variables.
-fn with<'a>(servers: &'a [RemoteServer], variables: &Variables) -> Option<&'a RemoteServer> {
-    servers.iter().find(|server| server.variables == *variables)
-}
-
 /// A server that accepts requests.
 pub(crate) enum Started {
     /// Our own process: we see what it logs.
     Local(Server),
     /// A server that ran already: we see its responses only.
     Remote(RemoteServer),
+    /// A server that ran already, on this machine: we see what it logs.
+    Near(Arc<NearServer>),
 }
 
 impl RemoteServer {
@@ -143,6 +167,7 @@ impl fmt::Display for Target {
                 let authorities: Vec<_> = servers.iter().map(|server| &*server.authority).collect();
                 write!(f, "contract on {}: {}", self.name, authorities.join(", "))
             }
+            Kind::Near(servers) => write!(f, "contract on {}: {} servers", self.name, servers.len()),
             Kind::Runtime(file) | Kind::Spin(Some(file)) => write!(f, "contract on {}: {}", self.name, file.display()),
         }
     }

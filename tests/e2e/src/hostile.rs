@@ -17,7 +17,7 @@ const DISK: Device = Device { major: 254, minor: 0 };
 /// Imports all of these images.
 pub fn import(testbed: &Testbed) -> Result<()> {
     let folder = tempfile::tempdir_in("target")?;
-    let library = test_hostile::compile(folder.path())?;
+    let library = test_hostile::compile("gcc", folder.path())?;
     let busybox = artifacts::tool("busybox");
     let component = fs::read(artifacts::component())?;
     import_all(

@@ -14,6 +14,7 @@ mod install;
 mod lifecycle;
 mod load;
 mod measurements;
+mod metrics;
 mod observe;
 mod oom;
 mod pod;
@@ -26,6 +27,7 @@ mod scale;
 mod start;
 mod startup_errors;
 mod testbed;
+mod traces;
 
 use std::env;
 use std::process::ExitCode;
@@ -59,8 +61,8 @@ use Test::{Plain, Total, UnderLoad};
 /// * The first one applies the application, as version v1. All others need it; [`run`] applies it, too, where a filter leaves
 ///   that test out.
 /// * `rollout` leaves version v2.
-/// * The restart of the API server is the last of the disruptions: for a while after it Traefik may not hear of pods that go, and
-///   send requests to them.
+/// * The restart of the API server comes before tests that send nothing through Traefik: for half a minute after it Traefik may not
+///   hear of pods that go, and send requests to them.
 /// * The total is the last test.
 const TESTS: &[(&str, Test)] = &[
     ("apply: the README's commands lead from nothing to a response", Plain(routes::first_response)),
@@ -79,9 +81,17 @@ const TESTS: &[(&str, Test)] = &[
     ("observe: three replicas are on three nodes", Plain(observe::spread)),
     ("observe: kubectl logs has a line for each request", Plain(observe::logs)),
     ("observe: kubectl top has figures for each pod", Plain(observe::top)),
+    // Before the rollout, which replaces the pod whose process it kills.
+    ("observe: Prometheus measures what clients measure, and takes a SIGKILL for a restart", Plain(metrics::scraped)),
     ("observe: every thread has the privileges that the pod asks for, and no more", Plain(observe::privileges)),
     ("observe: groups, limits and root are what the pod asks for", Plain(observe::limits)),
     ("observe: the memory of pods and shims can be compared with that of Go", Plain(observe::memory)),
+    // Before the loads: it rolls the pods out twice.
+    (
+        "observe: an OpenTelemetry collector has, as one trace, a request that crosses Traefik and the component",
+        Plain(traces::through_traefik),
+    ),
+    ("disruptions: no request fails when the API server and etcd restart", UnderLoad(disruptions::control_plane)),
     ("start: the second pod of an image finds its code compiled", Plain(start::first_and_second)),
     ("start: an error in the image is in the log and in the termination message", Plain(startup_errors::images)),
     (
@@ -107,7 +117,6 @@ const TESTS: &[(&str, Test)] = &[
     ),
     ("disruptions: no request fails when containerd restarts", UnderLoad(disruptions::containerd)),
     ("disruptions: no request fails when a kubelet restarts", UnderLoad(disruptions::kubelet)),
-    ("disruptions: no request fails when the API server and etcd restart", UnderLoad(disruptions::control_plane)),
     ("install: the shim works with containerd 1.7", Plain(install::on_containerd_1_7)),
     ("failures: after a SIGTERM the requests in flight end whole", Plain(failures::terminated)),
     ("failures: after a SIGKILL of the process it serves again", Plain(failures::killed)),

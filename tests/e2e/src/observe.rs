@@ -13,9 +13,10 @@ use crate::testbed::{IMAGE, Testbed, find, text};
 
 /// The pods are spread, although one of the nodes is almost empty and the scheduler spreads only what asks for it.
 pub fn spread(testbed: &Testbed) -> Result<String> {
-    let pods = testbed.ready_pods()?;
+    // A probe may have failed on a busy machine.
+    let pods = find("three pods are ready", || Ok(Some(testbed.ready_pods()?).filter(|pods| pods.len() == 3)))?;
     let nodes: BTreeSet<_> = pods.iter().map(|pod| text(pod, "/spec/nodeName")).collect::<Result<_>>()?;
-    ensure!(pods.len() == 3 && nodes.len() == 3, "{} pods on {nodes:?}", pods.len());
+    ensure!(nodes.len() == 3, "three pods on {nodes:?}");
     Ok(format!("{nodes:?}"))
 }
 

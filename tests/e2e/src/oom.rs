@@ -22,14 +22,20 @@ pub fn by_request(testbed: &Testbed) -> Result<String> {
     })
 }
 
-/// An instance may have more memory than the container: the kernel ends the container, and its status has the reason.
+/// The memory limit of a container, and of an instance in it: more, and the server would refuse to start.
+const STARVED: u64 = 96 << 20;
+
+/// What a request takes there. With its stack and the server's own memory it is more than the container has.
+const TOO_MUCH: u64 = STARVED - (3 << 20);
+
+/// An instance may have all memory of the container: the kernel ends the container, and its status has the reason.
 pub fn by_limit(testbed: &Testbed) -> Result<String> {
     let pod = Pod::for_component("starved", GUEST)
         .with("/spec/restartPolicy", json!("Always"))
-        .with("/spec/containers/0/resources", json!({"limits": {"memory": "96Mi"}}))
-        .env("SPIN_MAX_INSTANCE_MEMORY", &(1_u64 << 30).to_string());
+        .with("/spec/containers/0/resources", json!({"limits": {"memory": STARVED.to_string()}}))
+        .env("SPIN_MAX_INSTANCE_MEMORY", &STARVED.to_string());
     pod.while_ready(testbed, |state| {
-        let outcome = get_status(testbed, state, &format!("/memory/{}", 512 << 20));
+        let outcome = get_status(testbed, state, &format!("/memory/{TOO_MUCH}"));
         ensure!(outcome.is_err(), "more memory than the container has, and still {outcome:?}");
         let mut status = json!(null);
         until("the container was restarted", || {

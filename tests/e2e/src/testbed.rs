@@ -115,14 +115,15 @@ impl Testbed {
 
     /// Applies the base with the components that the tests need, as this version. Does not wait.
     pub fn apply(&self, version: &str) -> Result<()> {
-        self.cluster.apply(&self.render(version, &[])?)
+        self.cluster.apply(&self.render(version, &[], &[])?)
     }
 
-    /// The YAML that [`Self::apply`] applies, with more variables.
-    pub fn render(&self, version: &str, variables: &[&str]) -> Result<String> {
+    /// The YAML that [`Self::apply`] applies, with more components and variables.
+    pub fn render(&self, version: &str, components: &[&str], variables: &[&str]) -> Result<String> {
         let scratch = tempfile::tempdir_in("target")?;
-        let components = ["gateway", "ingress", "ingress-tls", "labels"];
-        let components = components.map(|name| format!("../../manifests/components/{name}")).join(", ");
+        let components = [&["gateway", "ingress", "ingress-tls", "metrics"], components, &["labels"]].concat();
+        let components: Vec<_> = components.iter().map(|name| format!("../../manifests/components/{name}")).collect();
+        let components = components.join(", ");
         let version = format!("SPIN_VARIABLE_VERSION={version}");
         let literals = [&[version.as_str()], variables].concat();
         let kustomization = format!(

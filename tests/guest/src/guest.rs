@@ -1,5 +1,6 @@
 //! The behaviours, and the path of each.
 
+mod keyvalue;
 mod report;
 mod response;
 
@@ -53,6 +54,7 @@ impl Guest for Misbehaving {
                 let held: Vec<_> = (0..number(count)).map(|_| wasi::http::types::Fields::new()).collect();
                 text(out, if held.is_empty() { "none" } else { "ok" })
             }
+            ["trickle", milliseconds] => trickle(number(milliseconds) as u64, out),
             ["trap-after-head"] => trap_after_head(&request, out),
             ["hold"] => {
                 println!("holding");
@@ -67,6 +69,7 @@ impl Guest for Misbehaving {
             ["environment"] => text(out, &report::environment()),
             ["folders"] => text(out, &report::folders()),
             ["outgoing"] => text(out, &report::outgoing()),
+            ["keyvalue"] => text(out, &keyvalue::report()),
             ["fields"] => text(out, &report::fields()),
             _ => text(out, "ok"),
         }
@@ -112,6 +115,17 @@ fn allocate(bytes: usize) {
     while left > 0 {
         held.push(std::hint::black_box(vec![1_u8; STEP.min(left)]));
         left = left.saturating_sub(STEP);
+    }
+}
+
+/// Gives a byte each time after so many milliseconds, as long as the client is there.
+fn trickle(milliseconds: u64, out: ResponseOutparam) {
+    let body = head(out);
+    let stream = body.write().expect("the stream is taken once");
+    while stream.blocking_write_and_flush(b"x").is_ok() {
+        if milliseconds > 0 {
+            monotonic_clock::subscribe_duration(milliseconds * 1_000_000).block();
+        }
     }
 }
 

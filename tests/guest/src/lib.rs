@@ -26,6 +26,7 @@
 //! | `/environment` | 200, its environment variables, arguments and working directory |
 //! | `/folders` | 200, the folders that the host gives it |
 //! | `/outgoing` | 200, the result of an outgoing request |
+//! | `/keyvalue` | 200, the results of calls to the key-value store |
 //! | `/fields` | 200, the result of setting each header that a host may forbid |
 //!
 //! On other targets than WebAssembly the crate is empty.

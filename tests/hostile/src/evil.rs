@@ -15,18 +15,19 @@ pub const MARK: &str = "code of the image ran with the rights of";
 /// Its source: it needs nothing but the C library that the process has already.
 const SOURCE: &str = include_str!("evil.c");
 
-/// Compiles the library, with the C compiler of this machine and in the folder `temporary`.
+/// Compiles the library, with the C compiler `gcc` and in the folder `temporary`.
 ///
 /// # Errors
 /// If there is no C compiler, or it fails.
-pub fn compile(temporary: &Path) -> Result<Vec<u8>> {
+pub fn compile(gcc: &str, temporary: &Path) -> Result<Vec<u8>> {
     let [source, library] = ["evil.c", "libnss_evil.so.2"].map(|name| temporary.join(name));
     fs::write(&source, SOURCE).with_context(|| format!("cannot write {}", source.display()))?;
-    let mut gcc = Command::new("gcc");
-    gcc.args(["-O1", "-Wall", "-Werror", "-shared", "-fPIC", &format!("-DMARK=\"{MARK}\""), "-o"]);
-    let output = gcc.arg(&library).arg(&source).output();
-    let output = output.context("cannot run `gcc`; install it, Debian has it in its packages gcc and libc6-dev")?;
-    ensure!(output.status.success(), "gcc cannot compile evil.c: {}", String::from_utf8_lossy(&output.stderr).trim());
+    let mut command = Command::new(gcc);
+    command.args(["-O1", "-Wall", "-Werror", "-shared", "-fPIC", &format!("-DMARK=\"{MARK}\""), "-o"]);
+    let output = command.arg(&library).arg(&source).output();
+    let output = output
+        .with_context(|| format!("cannot run `{gcc}`; install it, Debian has it in its packages gcc and libc6-dev"))?;
+    ensure!(output.status.success(), "{gcc} cannot compile evil.c: {}", String::from_utf8_lossy(&output.stderr).trim());
     fs::read(&library).with_context(|| format!("cannot read {}", library.display()))
 }
 
@@ -47,7 +48,7 @@ mod tests {
     #[test]
     fn a_program_that_loads_it_runs_it() {
         let folder = tempfile::tempdir().unwrap();
-        compile(folder.path()).unwrap();
+        compile("gcc", folder.path()).unwrap();
         let library = folder.path().join("libnss_evil.so.2");
         let output = Command::new("/bin/true").env("LD_PRELOAD", library).output().unwrap();
         let said = String::from_utf8_lossy(&output.stdout);

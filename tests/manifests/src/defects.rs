@@ -9,7 +9,7 @@ use crate::{Check, readiness, rendering, rules, tools};
 struct Defect {
     /// What is wrong.
     name: &'static str,
-    /// An overlay.
+    /// An overlay; a component, if no overlay has it.
     overlay: &'static str,
     /// A text of the rendering, and what replaces it.
     change: [&'static str; 2],
@@ -18,7 +18,7 @@ struct Defect {
     message: &'static str,
 }
 
-const DEFECTS: [Defect; 27] = [
+const DEFECTS: [Defect; 38] = [
     Defect {
         name: "`annotation:` instead of `annotations:`",
         overlay: "local",
@@ -91,16 +91,77 @@ const DEFECTS: [Defect; 27] = [
     Defect {
         name: "production's door open to every address",
         overlay: "production",
-        change: ["  - from:\n", "  - from:\n    - ipBlock:\n        cidr: 0.0.0.0/0\n"],
+        change: [
+            "  - from:\n    - namespaceSelector:\n        matchExpressions:\n",
+            "  - from:\n    - ipBlock:\n        cidr: 0.0.0.0/0\n    - namespaceSelector:\n        matchExpressions:\n",
+        ],
         refused_by: rules::closed,
         message: "the NetworkPolicy lets everybody in",
     },
     Defect {
         name: "production's door open to every namespace",
         overlay: "production",
-        change: ["  - from:\n", "  - from:\n    - namespaceSelector: {}\n"],
+        change: [
+            "  - from:\n    - namespaceSelector:\n        matchExpressions:\n",
+            "  - from:\n    - namespaceSelector: {}\n    - namespaceSelector:\n        matchExpressions:\n",
+        ],
         refused_by: rules::closed,
         message: "the NetworkPolicy lets everybody in",
+    },
+    Defect {
+        name: "production's metrics open to every pod",
+        overlay: "production",
+        change: [
+            concat!(
+                "  - from:\n    - namespaceSelector:\n        matchLabels:\n          kubernetes.io/metadata.name: monitoring\n",
+                "      podSelector:\n        matchLabels:\n          app.kubernetes.io/name: prometheus\n    ports:\n"
+            ),
+            "  - ports:\n",
+        ],
+        refused_by: rules::closed,
+        message: "the NetworkPolicy lets everybody in",
+    },
+    Defect {
+        name: "an annotation with another port than that of the metrics",
+        overlay: "production",
+        change: ["prometheus.io/port: \"9090\"", "prometheus.io/port: \"9091\""],
+        refused_by: rules::check,
+        message: "the pod's annotation prometheus.io/port is Some(\"9091\"); expected \"9090\"",
+    },
+    Defect {
+        name: "annotations for metrics that nothing serves",
+        overlay: "production",
+        change: ["        - name: HTTPSERVER_METRICS_LISTEN\n          value: '[::]:9090'\n", ""],
+        refused_by: rules::check,
+        message: "the pod has annotations for Prometheus, but no HTTPSERVER_METRICS_LISTEN",
+    },
+    Defect {
+        name: "metrics on another port than the container's",
+        overlay: "production",
+        change: ["- containerPort: 9090\n", "- containerPort: 9091\n"],
+        refused_by: rules::check,
+        message: "HTTPSERVER_METRICS_LISTEN has port 9090, but the container's port \"metrics\" is Some(9091)",
+    },
+    Defect {
+        name: "a PodMonitor with a misspelled field",
+        overlay: "podmonitor",
+        change: ["  podTargetLabels:\n", "  podTargetLabel:\n"],
+        refused_by: rules::check,
+        message: "PodMonitor: unknown field `podTargetLabel`",
+    },
+    Defect {
+        name: "a PodMonitor for a port that no pod has",
+        overlay: "podmonitor",
+        change: ["    port: metrics\n  - path: /metrics\n", "    port: figures\n  - path: /metrics\n"],
+        refused_by: rules::check,
+        message: "the PodMonitor scrapes /metrics of port \"figures\"",
+    },
+    Defect {
+        name: "a NetworkPolicy that keeps Prometheus out of a port",
+        overlay: "podmonitor",
+        change: ["    - port: metrics\n    - port: http\n", "    - port: metrics\n"],
+        refused_by: rules::check,
+        message: "no rule of the NetworkPolicy lets Prometheus in to each port that it scrapes",
     },
     Defect {
         name: "a way out",
@@ -108,6 +169,40 @@ const DEFECTS: [Defect; 27] = [
         change: ["  egress: []", "  egress: [{}]"],
         refused_by: rules::check,
         message: "the NetworkPolicy lets connections out",
+    },
+    Defect {
+        name: "a way out to everybody",
+        overlay: "telemetry",
+        change: [
+            concat!(
+                "    to:\n    - namespaceSelector:\n        matchLabels:\n          kubernetes.io/metadata.name: monitoring\n",
+                "      podSelector:\n        matchLabels:\n          app.kubernetes.io/name: opentelemetry-collector\n"
+            ),
+            "",
+        ],
+        refused_by: rules::check,
+        message: "the NetworkPolicy lets connections out to everybody",
+    },
+    Defect {
+        name: "a collector on a port that the NetworkPolicy does not let out",
+        overlay: "telemetry",
+        change: ["http://opentelemetry-collector.monitoring:4318", "http://opentelemetry-collector.monitoring:4317"],
+        refused_by: rules::check,
+        message: "does not let the pods reach http://opentelemetry-collector.monitoring:4317: expected [(\"TCP\", 4317)]",
+    },
+    Defect {
+        name: "no way to the DNS server over UDP",
+        overlay: "telemetry",
+        change: ["      protocol: UDP\n", "      protocol: SCTP\n"],
+        refused_by: rules::check,
+        message: "expected [(\"UDP\", 53)]",
+    },
+    Defect {
+        name: "a value that refers to a variable that does not exist",
+        overlay: "telemetry",
+        change: ["$(SPIN_VARIABLE_POD_NAME)", "$(POD_NAME)"],
+        refused_by: rules::check,
+        message: "OTEL_RESOURCE_ATTRIBUTES has $(POD_NAME), which is no variable that comes before it",
     },
     Defect {
         name: "every port open",
@@ -241,7 +336,9 @@ pub fn trials() -> Vec<Trial> {
 
 impl Defect {
     fn is_refused(&self) -> Result<(), Failed> {
-        let good = rendering::build(&Path::new("manifests/overlays").join(self.overlay))?;
+        let overlay = Path::new("manifests/overlays").join(self.overlay);
+        let good =
+            if overlay.is_dir() { rendering::build(&overlay)? } else { rendering::component(self.overlay).text? };
         let [there, instead] = self.change;
         if good.matches(there).count() != 1 {
             return Err(format!(

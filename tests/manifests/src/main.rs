@@ -3,9 +3,12 @@
 //! Everything that can be made of them is rendered ([`rendering`]) and given to tools that know Kubernetes ([`tools`]), to our
 //! own rules over typed objects ([`rules`]), and, for the values of the variables, to the server itself ([`readiness`]). That
 //! these checks refuse what they are there for is tested with defects put in by hand ([`defects`]).
+//!
+//! The alerts and the dashboard are given to a real Prometheus that scrapes a real server ([`monitoring`]).
 
 mod command;
 mod defects;
+mod monitoring;
 mod objects;
 mod readiness;
 mod rendering;
@@ -33,6 +36,7 @@ fn main() -> ExitCode {
     trials.push(Trial::test("kustomize: the order of components does not matter", rendering::order_does_not_matter));
     trials.extend(defects::trials());
     trials.extend(command::trials());
+    trials.extend(monitoring::trials());
     libtest_mimic::run(&arguments, trials).exit_code()
 }
 

@@ -1,6 +1,8 @@
 //! The objects of a rendering.
 
 use k8s_openapi::Resource;
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::core::v1::ConfigMap;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -19,6 +21,15 @@ impl Objects {
         found
             .map(|object| serde_json::from_value(object.clone()).map_err(|error| format!("{}: {error}", name(object))))
             .collect()
+    }
+
+    /// The ConfigMaps that become the environment of a container.
+    pub fn environments(&self) -> Result<Vec<ConfigMap>, String> {
+        let pods = self.all::<Deployment>()?.into_iter().filter_map(|deployment| deployment.spec.template.spec);
+        let sources = pods.flat_map(|pod| pod.containers).flat_map(|container| container.env_from.unwrap_or_default());
+        let names: Vec<_> = sources.filter_map(|source| source.config_map_ref).map(|map| map.name).collect();
+        let is_named = |map: &ConfigMap| map.metadata.name.as_ref().is_some_and(|name| names.contains(name));
+        Ok(self.all::<ConfigMap>()?.into_iter().filter(is_named).collect())
     }
 
     /// Every object, as it is written.

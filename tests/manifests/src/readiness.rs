@@ -1,6 +1,5 @@
 //! The values of the variables, as the server itself takes them.
 
-use k8s_openapi::api::core::v1::ConfigMap;
 use test_support::{App, artifacts};
 
 use crate::objects::Objects;
@@ -8,7 +7,7 @@ use crate::objects::Objects;
 /// A server with the environment that the ConfigMap makes is ready, and serves the version in it.
 pub fn check(rendered: &str) -> Result<(), String> {
     let objects = Objects::parse(rendered)?;
-    let variables = objects.all::<ConfigMap>()?.into_iter().filter_map(|map| map.data).flatten();
+    let variables = objects.environments()?.into_iter().filter_map(|map| map.data).flatten();
     let mut app = App::httpserver(&artifacts::component());
     let mut version = String::new();
     for (name, value) in variables {

@@ -20,6 +20,9 @@ pub struct Rendering {
 /// Opts in to nothing, but goes with everything else.
 const LABELS: &str = "labels";
 
+/// Goes only together with another component: what it refers to is there.
+const NEEDS: [(&str, &str); 1] = [("podmonitor", "metrics")];
+
 /// All renderings.
 pub fn all() -> Vec<Rendering> {
     let mut all = Vec::new();
@@ -28,9 +31,7 @@ pub fn all() -> Vec<Rendering> {
         all.push(Rendering { name: format!("overlays/{overlay}"), text });
     }
     let components = opt_ins();
-    for component in &components {
-        all.push(with("manifests", &[component, LABELS]));
-    }
+    all.extend(components.iter().map(|name| component(name)));
     all.push(with("manifests", &together(&components)));
     for overlay in folders("runtimeclass/overlays") {
         let text = build(&Path::new("runtimeclass/overlays").join(&overlay));
@@ -43,6 +44,12 @@ pub fn all() -> Vec<Rendering> {
     }
     all.push(with("runtimeclass", &components.iter().map(String::as_str).collect::<Vec<_>>()));
     all
+}
+
+/// The base with one component, and what that needs.
+pub fn component(name: &str) -> Rendering {
+    let needed = NEEDS.iter().filter(|(component, _)| *component == name).map(|(_, needed)| *needed);
+    with("manifests", &needed.chain([name, LABELS]).collect::<Vec<_>>())
 }
 
 /// The same objects come out whichever way round the components are listed.

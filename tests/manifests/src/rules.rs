@@ -5,6 +5,7 @@ mod labels;
 mod network;
 mod references;
 mod routes;
+mod scraping;
 mod security;
 mod variables;
 mod workload;
@@ -19,7 +20,7 @@ type Faults = Result<Vec<String>, String>;
 /// Every rule; all faults in one message.
 pub fn check(rendered: &str) -> Result<(), String> {
     let objects = Objects::parse(rendered)?;
-    let rules: [fn(&Objects) -> Faults; 8] = [
+    let rules: [fn(&Objects) -> Faults; 9] = [
         references::check,
         routes::check,
         variables::check,
@@ -28,6 +29,7 @@ pub fn check(rendered: &str) -> Result<(), String> {
         exec::check,
         labels::check,
         network::check,
+        scraping::check,
     ];
     let mut faults = Vec::new();
     for rule in rules {

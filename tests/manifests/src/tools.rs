@@ -10,8 +10,9 @@ use crate::objects::Objects;
 /// The five newest minor versions that this version of kubernetes-validate has schemas of.
 const KUBERNETES: [&str; 5] = ["1.33", "1.34", "1.35", "1.36", "1.37"];
 
-/// The group of the kinds that are not Kubernetes' own, so that kubernetes-validate has no schemas of them.
-const GATEWAY_API: &str = "gateway.networking.k8s.io/";
+/// The groups of the kinds that are not Kubernetes' own, so that kubernetes-validate has no schemas of them: those of the Gateway
+/// API, and those of Prometheus's operator.
+const OTHERS: [&str; 2] = ["apiVersion: gateway.networking.k8s.io/", "apiVersion: monitoring.coreos.com/"];
 
 /// Findings of kube-score that we ignore, each with the reason.
 const KUBE_SCORE_EXCEPTIONS: [(&str, &str); 3] = [
@@ -28,7 +29,8 @@ const LOCAL: (&str, &str) = ("--ignore-test", "deployment-replicas");
 
 /// Strictly against the schemas of each version: a misspelled field is an error, and so is a kind without a schema.
 pub fn kubernetes_validate(rendered: &str) -> Result<(), String> {
-    let documents: Vec<_> = rendered.split("\n---\n").filter(|document| !document.contains(GATEWAY_API)).collect();
+    let is_known = |document: &&str| !OTHERS.iter().any(|group| document.contains(group));
+    let documents: Vec<_> = rendered.split("\n---\n").filter(is_known).collect();
     let validate = |version| {
         let mut command = Command::new(artifacts::tool("kubernetes-validate"));
         command.args(["--strict", "--quiet", "--kubernetes-version", version]);

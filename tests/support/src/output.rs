@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io::{BufRead, BufReader, Read};
+use std::mem;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
@@ -56,6 +57,11 @@ impl Output {
     /// All lines so far.
     pub fn lines(&self) -> Vec<String> {
         self.lock().lines.clone()
+    }
+
+    /// All lines since the last call, which are forgotten: for a process that prints more than there is memory.
+    pub fn take(&self) -> Vec<String> {
+        mem::take(&mut self.lock().lines)
     }
 
     /// Waits for a line that contains `text`.

@@ -1,8 +1,9 @@
 //! A certificate of the test's own, and a client that trusts it.
 
-use std::fs;
+use std::fs::{self, Permissions};
 use std::io;
 use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -46,6 +47,7 @@ impl Identity {
         let identity = Self { folder: tempfile::tempdir().expect("a temporary folder"), roots };
         fs::write(identity.certificate(), cert.pem()).expect("a temporary folder takes files");
         fs::write(identity.key(), signing_key.serialize_pem()).expect("a temporary folder takes files");
+        fs::set_permissions(identity.key(), Permissions::from_mode(0o600)).expect("our own file");
         identity
     }
 

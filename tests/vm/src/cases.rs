@@ -5,9 +5,11 @@ mod application;
 mod compiler;
 mod confinement;
 mod containerd;
+mod contract;
 mod creation;
 mod devices;
 mod files;
+mod installer;
 mod names;
 mod processes;
 mod resources;
@@ -16,26 +18,62 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 
-use crate::{images::BUSYBOX, node::Node, pod::Container};
+use crate::{
+    images::BUSYBOX,
+    node::{HANDLERS, Handler, Node, Runtime},
+    pod::Container,
+};
 
 /// One case.
 pub struct Case {
     pub name: &'static str,
     pub run: fn(&Node) -> Result<()>,
-    /// Whether it runs with runc, too. Only the shim can start an application.
-    pub runc: bool,
+    /// Whether no other case runs meanwhile, since it changes the machine for all of them.
+    pub alone: bool,
+    handlers: Handlers,
+}
+
+/// On which handlers a case runs.
+enum Handlers {
+    All,
+    /// Only the shim can start an application.
+    Shim,
+    /// The first one: the driver of control groups makes no difference to it.
+    One,
 }
 
 const fn both(name: &'static str, run: fn(&Node) -> Result<()>) -> Case {
-    Case { name, run, runc: true }
+    Case { name, run, alone: false, handlers: Handlers::All }
 }
 
 const fn shim(name: &'static str, run: fn(&Node) -> Result<()>) -> Case {
-    Case { name, run, runc: false }
+    Case { name, run, alone: false, handlers: Handlers::Shim }
+}
+
+const fn once(name: &'static str, run: fn(&Node) -> Result<()>) -> Case {
+    Case { name, run, alone: false, handlers: Handlers::One }
+}
+
+const fn alone(name: &'static str, run: fn(&Node) -> Result<()>) -> Case {
+    Case { name, run, alone: true, handlers: Handlers::One }
+}
+
+impl Case {
+    /// Whether it runs on `handler`.
+    pub fn is_for(&self, handler: Handler) -> bool {
+        match self.handlers {
+            Handlers::All => true,
+            Handlers::Shim => handler.runtime == Runtime::Shim,
+            Handlers::One => handler == HANDLERS[0],
+        }
+    }
 }
 
 /// All of them, in the order in which they start.
 pub const ALL: &[Case] = &[
+    // First, while few pods have to be found again by a containerd that was restarted.
+    alone("installer: it adds the handler, and takes away all that it brought", installer::adds_and_removes),
+    once("the contract, all of its table", contract::table),
     shim("the application responds, and its cgroup is where the driver puts it", application::responds),
     shim(
         "confinement: a compiler owns nothing, takes from the pod, and is ended if it takes too long",

@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use k8s_cri::v1::{
     ContainerConfig, ContainerStats, ContainerStatsRequest, ContainerStatus, ContainerStatusRequest,
     CreateContainerRequest, LinuxContainerResources, PodSandboxConfig, RemoveContainerRequest, RemovePodSandboxRequest,
-    RunPodSandboxRequest, StartContainerRequest, StopContainerRequest, StopPodSandboxRequest,
+    RunPodSandboxRequest, StartContainerRequest, StatusRequest, StopContainerRequest, StopPodSandboxRequest,
     UpdateContainerResourcesRequest, runtime_service_client::RuntimeServiceClient,
 };
 use serde_json::Value;
@@ -35,6 +35,13 @@ impl Cri {
         let runtime = Runtime::new()?;
         let channel = runtime.block_on(Endpoint::from_shared(format!("unix://{socket}"))?.connect());
         Ok(Self { client: RuntimeServiceClient::new(channel.context("no containerd")?), runtime })
+    }
+
+    /// `Status`: the names of the handlers.
+    pub fn handlers(&self) -> Result<Vec<String>> {
+        let request = StatusRequest { verbose: false };
+        let response = self.call("asking for the handlers", async |mut cri| cri.status(request).await)?;
+        Ok(response.runtime_handlers.into_iter().map(|handler| handler.name).collect())
     }
 
     /// `RunPodSandbox`: the id of the pod.

@@ -12,6 +12,12 @@ pub const SHARE: &str = "/usr/local/share";
 /// The application, unchanged.
 pub const APPLICATION: &str = "localhost/application:1";
 
+/// The application in the image that `cargo xtask vm` lets `cargo xtask image` make.
+pub const HTTPSERVER: &str = "localhost/httpserver:vm";
+
+/// What keeps a pod's namespaces open, by the name that containerd's configuration has.
+const PAUSE: &str = "localhost/pause:1";
+
 /// Ordinary programs.
 pub const BUSYBOX: &str = "localhost/busybox:1";
 
@@ -21,16 +27,19 @@ pub fn disk() -> Result<Device> {
     Ok(Device { major: rustix::fs::major(device), minor: rustix::fs::minor(device) })
 }
 
-/// The archive with the images.
+/// The archive with the images that are made here.
 const ARCHIVE: &str = "/var/tmp/images.tar";
 
-/// Makes the images, if they were not made before, and gives them to the containerd at `socket`.
+/// The archive with the application's image.
+const HTTPSERVER_ARCHIVE: &str = "httpserver.tar";
+
+/// Makes the images, if they were not made before, and gives all of them to the containerd at `socket`.
 pub fn import(socket: &str) -> Result<()> {
     let archive = Path::new(ARCHIVE);
     if !archive.exists() {
         image::archive(&all()?, archive)?;
     }
-    for archive in [archive, &Path::new(SHARE).join("pause.tar")] {
+    for archive in [archive, &Path::new(SHARE).join(HTTPSERVER_ARCHIVE)] {
         let mut ctr = Command::new("ctr");
         ctr.args(["--address", socket, "--namespace", "k8s.io", "images", "import"]);
         let output = ctr.arg(archive).output()?;
@@ -44,6 +53,7 @@ fn all() -> Result<Vec<Image>> {
     let read = |name: &str| fs::read(Path::new(SHARE).join(name)).with_context(|| format!("no {name} in {SHARE}"));
     let (component, library) = (read("component.wasm")?, read("libnss_evil.so.2")?);
     Ok(vec![
+        Image::from_program(PAUSE, &Path::new(SHARE).join("pause"))?,
         Image::from_program(BUSYBOX, busybox)?,
         hostile::application(APPLICATION, hostile::MANIFEST.as_bytes().to_vec(), component.clone()),
         hostile::devices(busybox, disk()?)?,

@@ -8,20 +8,27 @@ mod machine;
 mod node;
 mod pod;
 
-use std::{fs, process::ExitCode, sync::Arc};
+use std::{
+    fs,
+    process::ExitCode,
+    sync::{Arc, PoisonError, RwLock},
+};
 
 use anyhow::{Context, Result};
 use libtest_mimic::{Arguments, Trial};
 
 use cases::Case;
 use cri::Cri;
-use node::{HANDLERS, Node, Runtime};
+use node::{HANDLERS, Node};
 
 /// The arguments after `--` of `cargo xtask vm test`, one on each line.
 const ARGUMENTS: &str = "/usr/local/etc/arguments";
 
 /// How many cases run at the same time: some of them only wait.
 const THREADS: usize = 4;
+
+/// Taken by a case that changes the machine for all others, and shared by these.
+static MACHINE: RwLock<()> = RwLock::new(());
 
 fn main() -> ExitCode {
     run().unwrap_or_else(|error| {
@@ -44,12 +51,16 @@ fn trials(cri: &Arc<Cri>) -> Vec<Trial> {
     let pods = HANDLERS.map(|_| Arc::default());
     let handlers = || HANDLERS.into_iter().zip(&pods);
     let pairs = cases::ALL.iter().flat_map(|case| handlers().map(move |handler| (case, handler)));
-    let pairs = pairs.filter(|(case, (handler, _))| case.runc || handler.runtime == Runtime::Shim);
+    let pairs = pairs.filter(|(case, (handler, _))| case.is_for(*handler));
     let trial = |(number, (case, (handler, shared)))| {
         let case: &Case = case;
         let node = Node { cri: Arc::clone(cri), handler, number, shared: Arc::clone(shared) };
         let run = case.run;
+        let alone = case.alone;
         Trial::test(format!("vm {handler}: {}", case.name), move || {
+            // After a case that panicked, the others run as if it had returned an error.
+            let _reader = (!alone).then(|| MACHINE.read().unwrap_or_else(PoisonError::into_inner));
+            let _writer = alone.then(|| MACHINE.write().unwrap_or_else(PoisonError::into_inner));
             run(&node).map_err(|error| format!("{error:#}").into())
         })
     };

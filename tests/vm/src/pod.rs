@@ -154,8 +154,19 @@ impl Running {
     /// What it has printed so far, without the time and stream that containerd puts before each line.
     pub fn log(&self) -> Result<String> {
         let log = fs::read_to_string(&self.log).with_context(|| format!("cannot read {}", self.log))?;
-        let lines = log.lines().filter_map(|line| line.splitn(4, ' ').nth(3));
-        Ok(lines.map(|line| format!("{line}\n")).collect())
+        // containerd may be writing another one.
+        let whole = log.rfind('\n').map_or("", |end| &log[..end]);
+        let mut printed = String::new();
+        for line in whole.lines() {
+            let mut words = line.splitn(4, ' ').skip(2);
+            let (Some(tag), Some(text)) = (words.next(), words.next()) else { continue };
+            printed.push_str(text);
+            // A line of more than 16 KiB comes in several, of which only the last one is full (F).
+            if tag == "F" {
+                printed.push('\n');
+            }
+        }
+        Ok(printed)
     }
 
     /// The same container, by a connection to a containerd that was restarted.

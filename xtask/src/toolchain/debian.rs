@@ -3,6 +3,8 @@
 //! Debian has no std for Wasm, but the sources of its compiler's own std and a C library for WASI preview 1, which is
 //! all that std needs.
 
+pub mod foreign;
+mod lists;
 pub mod source;
 
 use std::env;

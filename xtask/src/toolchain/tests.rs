@@ -21,7 +21,7 @@ pub(super) fn arguments(command: &Command) -> String {
 fn stable_rustup_needs_nothing_unstable() {
     let command = RUSTUP.cargo("build", Flavour::Stable);
     assert!(!arguments(&command).contains("-Z"), "{}", arguments(&command));
-    assert_eq!(environment(&command, "RUSTFLAGS").as_deref(), Some(""));
+    assert_eq!(environment(&command, "RUSTFLAGS").as_deref(), Some(INLINE));
     assert_eq!(environment(&command, "RUSTC_BOOTSTRAP"), None);
 }
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 /// What the component is built from: the files and folders that `spin.toml` names for `spin watch`, and what `build.rs` includes.
-const COMPONENT: [&str; 5] = ["Cargo.lock", "Cargo.toml", "build.rs", "image/src/revision.rs", "src"];
+const COMPONENT: [&str; 6] = ["Cargo.lock", "Cargo.toml", "build.rs", "image/src/revision.rs", "src", "traceparent"];
 
 /// What the server reads when it starts.
 const SETTINGS: [&str; 2] = [".env", "spin.toml"];

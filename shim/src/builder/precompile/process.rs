@@ -1,5 +1,6 @@
 //! The compiler's process, seen from the shim: started, asked, watched and ended. Nothing that it sends is trusted.
 
+use std::convert::Infallible;
 use std::ffi::OsString;
 use std::fmt::{self, Display};
 use std::io::{self, ErrorKind, Read, Write};
@@ -9,9 +10,8 @@ use std::path::PathBuf;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::sync::mpsc::{Sender, channel};
 use std::thread;
-use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
 use containerd_shim::monitor::{Subscription, Topic, monitor_subscribe, wait_pid};
@@ -19,10 +19,8 @@ use containerd_shim::monitor::{Subscription, Topic, monitor_subscribe, wait_pid}
 use super::pod_group::PodGroup;
 use crate::cgroup::Groups;
 use crate::compiler::{ARGUMENT, CPU_TIME, ERROR, MEMORY, OK};
+use crate::forks::Deadline;
 use crate::process::{Process, SIGKILL};
-
-/// How long the process may live. The kubelet waits two minutes for the creation of a container (`runtimeRequestTimeout`).
-const LIFETIME: Duration = Duration::from_secs(60);
 
 /// The most bytes of machine code: eight times the largest component.
 const LARGEST_CODE: u64 = 64 << 20;
@@ -53,36 +51,40 @@ pub struct Compiler {
     /// The exit code after the end, or 128 plus the number of the signal that ended it.
     status: Option<i32>,
     /// Ends the watch when it is dropped.
-    watch: Option<Sender<()>>,
+    watch: Option<Sender<Infallible>>,
+    deadline: Arc<Deadline>,
+    /// Whether the deadline has ended it.
     is_late: Arc<AtomicBool>,
     group: Option<PodGroup>,
 }
 
 impl Compiler {
-    /// Starts the process.
-    pub fn start() -> Result<Self> {
-        let reaped = Some(monitor_subscribe(Topic::Pid)?);
+    /// Starts the process. It lives until the `deadline` of the creation that it is for, at most.
+    pub fn start(deadline: &Arc<Deadline>) -> Result<Self> {
         // The shim's own program, also if another one is installed by now.
-        let mut child = Command::new("/proc/self/exe")
-            .arg0("httpserver-compiler")
-            .arg(ARGUMENT)
-            .env_clear()
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .context("cannot start the compiler")?;
+        let mut compiler = Command::new("/proc/self/exe");
+        compiler.arg0("httpserver-compiler").arg(ARGUMENT).env_clear().stderr(Stdio::null());
+        Self::watch(compiler, deadline)
+    }
+
+    fn watch(mut program: Command, deadline: &Arc<Deadline>) -> Result<Self> {
+        let reaped = Some(monitor_subscribe(Topic::Pid)?);
+        let child = program.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
+        let mut child = child.context("cannot start the compiler")?;
         let process = Process::open(child.id().cast_signed()).map(Arc::new).context("cannot watch the compiler")?;
         let ((watch, ended), is_late) = (channel(), Arc::new(AtomicBool::new(false)));
         let (watched, late) = (Arc::clone(&process), Arc::clone(&is_late));
+        let deadline = Arc::clone(deadline);
+        let wait = Arc::clone(&deadline);
         thread::spawn(move || {
-            if ended.recv_timeout(LIFETIME) == Err(RecvTimeoutError::Timeout) {
+            if wait.must_end_before(&ended) {
                 late.store(true, Ordering::Relaxed);
                 let _ = watched.send(SIGKILL);
             }
         });
         let (input, output) = (child.stdin.take().context("piped")?, child.stdout.take().context("piped")?);
-        Ok(Self { child, input, output, process, reaped, status: None, watch: Some(watch), is_late, group: None })
+        let watch = Some(watch);
+        Ok(Self { child, input, output, process, reaped, status: None, watch, deadline, is_late, group: None })
     }
 
     /// The path of the component, as `manifest` has it.
@@ -140,7 +142,11 @@ impl Compiler {
         let status = self.wait()?;
         let too_much = |text: String| Some(TooMuch(text).into());
         if self.is_late.load(Ordering::Relaxed) {
-            return too_much(format!("that takes longer than {} s with the processor of its pod", LIFETIME.as_secs()));
+            if self.deadline.is_given_up() {
+                return Some(anyhow!("the container was killed or deleted meanwhile"));
+            }
+            let limit = self.deadline.limit().as_secs_f64();
+            return too_much(format!("that takes longer than {limit:.1} s with the processor of its pod"));
         }
         match status - 128 {
             libc::SIGXCPU => too_much(format!("that takes more than {CPU_TIME} s of a processor's time")),
@@ -176,5 +182,40 @@ impl Drop for Compiler {
         self.watch.take();
         // Before the group is removed.
         self.group.take();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use super::*;
+
+    /// A compiler that never replies, for a creation with that time.
+    fn silent(limit: Duration) -> (Compiler, Arc<Deadline>) {
+        let deadline = Arc::new(Deadline::after(limit));
+        let mut program = Command::new("sleep");
+        program.arg("1000");
+        (Compiler::watch(program, &deadline).unwrap(), deadline)
+    }
+
+    #[test]
+    fn a_creation_that_is_given_up_ends_its_compiler() {
+        let (mut compiler, deadline) = silent(Duration::from_secs(60));
+        let start = Instant::now();
+        thread::scope(|scope| {
+            let asked = scope.spawn(|| compiler.source(b"").unwrap_err());
+            deadline.give_up();
+            let error = asked.join().unwrap().to_string();
+            assert!(error.contains("killed or deleted meanwhile"), "{error}");
+        });
+        assert!(start.elapsed() < Duration::from_secs(20), "after {:?}", start.elapsed());
+    }
+
+    #[test]
+    fn a_compiler_ends_when_the_time_of_its_creation_is_over() {
+        let (mut compiler, _deadline) = silent(Duration::from_millis(200));
+        let error = compiler.source(b"").unwrap_err();
+        assert!(error.is::<TooMuch>() && error.to_string().contains("that takes longer than 0.2 s"), "{error}");
     }
 }

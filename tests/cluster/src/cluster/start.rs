@@ -18,7 +18,7 @@ use crate::{MAX_NODES, addons, cgroup, configuration, network, pki, preflight, r
 pub fn up(options: &Options) -> Result<Cluster> {
     ensure!((1..=MAX_NODES).contains(&options.nodes), "{} nodes; expected 1 to {MAX_NODES}", options.nodes);
     let _lock = layout::lock()?;
-    if Cluster::attach().is_ok() && Machine::find("control").is_some() {
+    if Cluster::is_running() {
         bail!("a cluster is running already; end it with `cargo xtask cluster down`");
     }
     remove::everything()?;

@@ -27,7 +27,7 @@ macro_rules! files {
 }
 
 /// All of them.
-pub const MODULES: [Module; 7] = [
+pub static MODULES: [Module; 7] = [
     Module {
         name: "kubernetes",
         files: files!("kubernetes", "go.mod", "go.sum"),

@@ -91,6 +91,7 @@ pub fn fields() -> String {
     lines
 }
 
-fn line(lines: &mut String, name: &str, value: &dyn Debug) {
+/// Adds a line.
+pub fn line(lines: &mut String, name: &str, value: &dyn Debug) {
     writeln!(lines, "{name} {value:?}").expect("a String takes any text");
 }

@@ -28,17 +28,32 @@ struct Cli {
 #[derive(Subcommand)]
 enum Action {
     /// Install what emulates the machine, and make its own disk
-    Prepare,
+    Prepare(Kind),
     /// Boot the machine and run the cases in it
     Test(Test),
+}
+
+/// What machine it is.
+#[derive(Args)]
+struct Kind {
+    /// Its processor: amd64 or arm64
+    #[arg(long, value_name = "NAME")]
+    arch: String,
 }
 
 /// What the machine gets for one run.
 #[derive(Args)]
 struct Test {
+    #[command(flatten)]
+    kind: Kind,
+
     /// The shim
     #[arg(long, value_name = "FILE")]
     shim: PathBuf,
+
+    /// The program that installs the shim, a static one
+    #[arg(long, value_name = "FILE")]
+    installer: PathBuf,
 
     /// The program with the cases, a static one
     #[arg(long, value_name = "FILE")]
@@ -47,6 +62,10 @@ struct Test {
     /// The component
     #[arg(long, value_name = "FILE")]
     component: PathBuf,
+
+    /// The archive with the application's image
+    #[arg(long, value_name = "FILE")]
+    image: PathBuf,
 
     /// busybox, for ordinary containers
     #[arg(long, value_name = "FILE")]
@@ -69,18 +88,18 @@ fn main() -> ExitCode {
 }
 
 fn run(runner: &mut Runner, action: &Action) -> Result<()> {
-    let platform = Platform::of_this_machine()?;
     match action {
-        Action::Prepare => {
+        Action::Prepare(kind) => {
+            let platform = Platform::find(&kind.arch)?;
             prerequisites(runner, &platform)?;
             Base::in_cache(runner, &platform)?;
-            // containerd is among them.
-            test_cluster::prepare(runner)?;
+            test_cluster::prepare_node(runner, platform.architecture, &platform.gcc())?;
             Ok(())
         }
         Action::Test(test) => {
+            let platform = Platform::find(&test.kind.arch)?;
             let base = Base::in_cache(runner, &platform)?;
-            let luggage = luggage::disk(runner, test)?;
+            let luggage = luggage::disk(runner, &platform, test)?;
             Machine::new(&platform, &base, luggage)?.run()
         }
     }
@@ -92,12 +111,21 @@ fn prerequisites(runner: &mut Runner, platform: &Platform) -> Result<()> {
         apt::is_root(),
         "only root can make a tree of Debian packages; type `sudo -E env PATH=$PATH cargo xtask vm test`"
     );
-    let programs = [
+    let user_emulator = platform.user_emulator();
+    let mut programs = vec![
         (platform.emulator, platform.emulator_package),
         ("mmdebstrap", "mmdebstrap"),
         ("mke2fs", "e2fsprogs"),
         ("gcc", "gcc"),
     ];
+    if platform.is_foreign() {
+        // Packages are configured by their own programs.
+        programs.extend([
+            (&*user_emulator, "qemu-user-static"),
+            ("update-binfmts", "binfmt-support"),
+            ("arch-test", "arch-test"),
+        ]);
+    }
     let is_missing = |program: &str| Command::new(program).arg("--version").output().is_err();
     let missing: Vec<_> =
         programs.into_iter().filter(|(program, _)| is_missing(program)).map(|(_, package)| package).collect();

@@ -38,9 +38,14 @@ pub fn stopped_during_its_start(node: &Node) -> Result<()> {
 
 /// Waits until the application of this case responds to `/healthz` with 200.
 pub fn healthy(node: &Node) -> Result<()> {
+    healthy_at(node.port())
+}
+
+/// The same for the application that listens on `port`.
+pub fn healthy_at(port: u16) -> Result<()> {
     let mut last = String::new();
     let found = find("the application responds", PATIENCE, || {
-        last = status(node.port()).unwrap_or_else(|error| error.to_string());
+        last = status(port).unwrap_or_else(|error| error.to_string());
         Ok(last.starts_with("HTTP/1.1 ").then(|| last.clone()))
     });
     let status = found.map_err(|error| error.context(last))?;

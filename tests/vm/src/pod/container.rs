@@ -34,10 +34,13 @@ impl Container {
 
     /// An application that listens on `port`.
     pub fn of_component(image: &str, port: u16) -> Self {
-        let mut container = Self::of_program(image, &["/"]);
-        let value = format!("0.0.0.0:{port}");
-        container.0.envs.push(KeyValue { key: "SPIN_HTTP_LISTEN_ADDR".to_owned(), value });
-        container
+        Self::of_program(image, &["/"]).with_environment("SPIN_HTTP_LISTEN_ADDR", &format!("0.0.0.0:{port}"))
+    }
+
+    /// With the environment variable `name`.
+    pub fn with_environment(mut self, name: &str, value: &str) -> Self {
+        self.0.envs.push(KeyValue { key: name.to_owned(), value: value.to_owned() });
+        self
     }
 
     /// As root, with containerd's default capabilities and these.

@@ -1,16 +1,15 @@
 //! C libraries for static programs. Debian compiles them for glibc alone, so they are compiled here, once, from the sources of
 //! Debian's packages.
 
-use std::env::consts::ARCH;
 use std::fs;
-use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result};
 use xtask_runner::{Runner, apt, cache};
 
-use super::CC;
+use super::compiler::Compiler;
+use crate::toolchain::architecture::Architecture;
 use crate::toolchain::debian::source;
 
 /// Debian's packages that compile them: make, libseccomp's generator, the kernel's headers, and dpkg's tools for source packages.
@@ -46,45 +45,46 @@ pub const LIBUNWIND: Library = Library {
 };
 
 impl Library {
-    /// The folder with the static library, where that was compiled before.
-    pub fn compiled(&self) -> Result<Option<PathBuf>> {
-        let folder = self.folder()?;
+    /// The folder with the static library for `architecture`, where that was compiled before.
+    pub fn compiled(&self, architecture: Architecture) -> Result<Option<PathBuf>> {
+        let folder = self.folder(architecture)?;
         Ok(folder.is_dir().then_some(folder))
     }
 
     /// The folder with the static library, which is compiled first if it is missing. `otherwise` says what to do if that fails.
-    pub fn compile(&self, runner: &mut Runner, otherwise: &str) -> Result<PathBuf> {
-        if let Some(folder) = self.compiled()? {
+    pub fn compile(&self, runner: &mut Runner, compiler: &Compiler, otherwise: &str) -> Result<PathBuf> {
+        if let Some(folder) = self.compiled(compiler.architecture)? {
             return Ok(folder);
         }
         if !apt::has(&PACKAGES) {
             let missing = format!("to compile {} takes tools that are not here{otherwise}", self.name);
             apt::install(runner, &PACKAGES, &missing)?;
         }
-        let folder = self.folder()?;
+        let folder = self.folder(compiler.architecture)?;
         let work = folder.with_extension(std::process::id().to_string());
-        let outcome = self.compile_in(runner, &work, &folder);
+        let outcome = self.compile_in(runner, compiler, &work, &folder);
         let _ = fs::remove_dir_all(&work);
         outcome.with_context(|| format!("{} could not be compiled{otherwise}", self.name))?;
         Ok(folder)
     }
 
-    fn folder(&self) -> Result<PathBuf> {
-        let cache = cache::folder()?;
-        Ok(cache.join("tools").join(format!("{}-debian-{ARCH}-musl", self.name)))
+    fn folder(&self, architecture: Architecture) -> Result<PathBuf> {
+        let name = format!("{}-debian-{}-musl", self.name, architecture.kernel());
+        Ok(cache::folder()?.join("tools").join(name))
     }
 
     /// Compiles in the folder `work`, and moves what was wanted to `folder` in one step.
-    fn compile_in(&self, runner: &mut Runner, work: &Path, folder: &Path) -> Result<()> {
+    fn compile_in(&self, runner: &mut Runner, compiler: &Compiler, work: &Path, folder: &Path) -> Result<()> {
         fs::create_dir_all(work).with_context(|| format!("cannot make {}", work.display()))?;
         let source = source::unpack(runner, self.name, work)?;
         let mut configure = Command::new("./configure");
         configure
             .current_dir(&source)
             .args(["--quiet", "--disable-shared", "--enable-static"])
-            .arg(format!("--host={ARCH}-linux-musl"))
-            .arg(format!("CC={CC}"))
-            .arg(format!("CPPFLAGS=-idirafter {}", kernel_headers(work)?.display()))
+            .arg(format!("--host={}-linux-musl", compiler.architecture.kernel()))
+            .arg(format!("CC={}", compiler.musl_gcc.display()))
+            .arg(format!("AR={}", compiler.ar.display()))
+            .arg(format!("CPPFLAGS=-idirafter {}", compiler.kernel_headers(work)?.display()))
             .args(self.options);
         runner.run(&format!("configuring {}", self.name), "", &mut configure)?;
         let mut make = Command::new("make");
@@ -93,7 +93,7 @@ impl Library {
         let file = format!("{}.a", self.name);
         let library = source.join("src/.libs").join(&file);
         if let Some(code) = self.supplement {
-            self.add(runner, work, code, &library)?;
+            self.add(runner, compiler, work, code, &library)?;
         }
         let made = work.join("made");
         fs::create_dir(&made)?;
@@ -106,25 +106,11 @@ impl Library {
     }
 
     /// Compiles `code`, and adds it to `library`.
-    fn add(&self, runner: &mut Runner, work: &Path, code: &str, library: &Path) -> Result<()> {
+    fn add(&self, runner: &mut Runner, compiler: &Compiler, work: &Path, code: &str, library: &Path) -> Result<()> {
         let [source, object] = ["supplement.c", "supplement.o"].map(|name| work.join(name));
         fs::write(&source, code).with_context(|| format!("cannot write {}", source.display()))?;
-        let mut compiler = Command::new(CC);
-        runner.run("compiling what it lacks", "", compiler.arg("-c").arg(&source).arg("-o").arg(&object))?;
-        runner.run("adding that", "", Command::new("ar").arg("rs").arg(library).arg(&object))
+        let mut gcc = Command::new(&compiler.musl_gcc);
+        runner.run("compiling what it lacks", "", gcc.arg("-c").arg(&source).arg("-o").arg(&object))?;
+        runner.run("adding that", "", Command::new(&compiler.ar).arg("rs").arg(library).arg(&object))
     }
-}
-
-/// A folder with only the kernel's headers. musl has none, and the system's folder also has glibc's.
-fn kernel_headers(work: &Path) -> Result<PathBuf> {
-    let headers = work.join("headers");
-    fs::create_dir(&headers)?;
-    for (name, target) in [
-        ("asm", format!("/usr/include/{ARCH}-linux-gnu/asm")),
-        ("asm-generic", "/usr/include/asm-generic".to_owned()),
-        ("linux", "/usr/include/linux".to_owned()),
-    ] {
-        symlink(target, headers.join(name))?;
-    }
-    Ok(headers)
 }

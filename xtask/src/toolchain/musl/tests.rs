@@ -5,8 +5,16 @@ use serde_json::Value;
 use super::*;
 use crate::toolchain::tests::{arguments, environment};
 
+const TARGET: &str = Architecture::HERE.musl();
+
 fn musl(std: Std) -> Musl {
-    Musl { libseccomp: "/seccomp".into(), std }
+    let compiler = compiler(Architecture::HERE);
+    Musl { compiler, libseccomp: "/seccomp".into(), std }
+}
+
+fn compiler(architecture: Architecture) -> Compiler {
+    let [musl_gcc, gcc, ar, musl] = ["/musl-gcc", "/gcc", "/ar", "/musl"].map(PathBuf::from);
+    Compiler { musl_gcc, gcc, ar, musl, architecture }
 }
 
 fn from_sources(debian: bool) -> Musl {
@@ -45,6 +53,21 @@ fn libseccomp_is_a_static_one_and_never_the_systems() {
     assert_eq!(environment(&command, "LIBSECCOMP_LINK_TYPE").as_deref(), Some("static"));
     assert_eq!(environment(&command, "LIBSECCOMP_LIB_PATH").as_deref(), Some("/seccomp"));
     assert_eq!(environment(&command, "LIBSECCOMP_NO_PKG_CONFIG").as_deref(), Some("1"));
+}
+
+#[test]
+fn for_another_processor_its_own_gcc_compiles_and_links() {
+    let other = if Architecture::HERE == Architecture::Amd64 { Architecture::Arm64 } else { Architecture::Amd64 };
+    let foreign = Musl { compiler: compiler(other), ..musl(Std::Compiled) };
+    let command = foreign.cargo("build", &["xtask"]);
+    assert!(arguments(&command).contains(&format!("--target {}", other.musl())), "{}", arguments(&command));
+    let name = other.musl().replace('-', "_");
+    let linker = format!("CARGO_TARGET_{}_LINKER", name.to_uppercase());
+    for (variable, expected) in [(format!("CC_{name}"), "/musl-gcc"), (format!("AR_{name}"), "/ar"), (linker, "/gcc")] {
+        assert_eq!(environment(&command, &variable).as_deref(), Some(expected), "{variable}");
+    }
+    let program = workspace::shown(&foreign.program("httpserver"));
+    assert_eq!(program, format!("target/{}/host/httpserver", other.musl()));
 }
 
 /// The crates that `subcommand` compiles for the programs with wasmtime, each with its features.
