@@ -3,6 +3,7 @@
 //
 //	/         the request's headers as response headers
 //	/healthz  200
+//	/echo     the request's body
 //	/hello    after a random delay of at most two seconds, a greeting and the request's headers
 package main
 
@@ -10,12 +11,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
 	"os/signal"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -40,16 +43,22 @@ func run() error {
 	routes.HandleFunc("/", root)
 	routes.HandleFunc("GET /healthz", healthz)
 	routes.HandleFunc("GET /hello", hello)
+	routes.HandleFunc("POST /echo", echo)
+	protocols := new(http.Protocols)
+	protocols.SetHTTP1(true)
+	protocols.SetHTTP2(true)
+	protocols.SetUnencryptedHTTP2(true)
 	server := &http.Server{
 		Addr:              env("LISTEN", ":8080"),
 		Handler:           logged(env("VERSION", "dev"), routes),
 		ReadHeaderTimeout: 10 * time.Second,
+		Protocols:         protocols,
 	}
 
 	stop, done := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer done()
 	failed := make(chan error, 1)
-	go func() { failed <- server.ListenAndServe() }()
+	go func() { failed <- listenAndServe(server) }()
 	select {
 	case err := <-failed:
 		return err
@@ -66,6 +75,14 @@ func run() error {
 	return nil
 }
 
+// listenAndServe serves HTTPS if there is a certificate.
+func listenAndServe(server *http.Server) error {
+	if certificate := os.Getenv("TLS_CERT"); certificate != "" {
+		return server.ListenAndServeTLS(certificate, os.Getenv("TLS_KEY"))
+	}
+	return server.ListenAndServe()
+}
+
 func root(w http.ResponseWriter, r *http.Request) {
 	for name, values := range r.Header {
 		switch name {
@@ -80,6 +97,19 @@ func root(w http.ResponseWriter, r *http.Request) {
 
 func healthz(w http.ResponseWriter, _ *http.Request) {
 	fmt.Fprint(w, "200 ok")
+}
+
+func echo(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Content-Type", "application/octet-stream")
+	if r.ContentLength >= 0 {
+		w.Header().Set("Content-Length", strconv.FormatInt(r.ContentLength, 10))
+	}
+	if err := http.NewResponseController(w).EnableFullDuplex(); err != nil {
+		slog.Error(err.Error())
+	}
+	if _, err := io.Copy(w, r.Body); err != nil {
+		slog.Error(err.Error())
+	}
 }
 
 func hello(w http.ResponseWriter, r *http.Request) {
@@ -111,6 +141,9 @@ type statusWriter struct {
 	http.ResponseWriter
 	status int
 }
+
+// Unwrap lets http.ResponseController reach the writer below.
+func (w *statusWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 func (w *statusWriter) WriteHeader(status int) {
 	w.status = status

@@ -47,6 +47,12 @@ pub fn test_guest(runner: &mut Runner, toolchain: &Toolchain) -> Result<PathBuf>
     package(runner, toolchain, Flavour::Stable, "test-guest")
 }
 
+/// Builds the component that the benchmark compares ours with.
+pub fn macro_guest(runner: &mut Runner, toolchain: &Toolchain) -> Result<PathBuf> {
+    // As its developer would.
+    package(runner, toolchain, Flavour::Stable, "macro-guest")
+}
+
 /// Begins to build the runtime's program for this machine, [`laptop_runtime`].
 pub fn start_runtime(runner: &Runner) -> Result<Started> {
     let mut cargo = workspace::cargo("build");

@@ -28,7 +28,7 @@ fn wasm(runner: &mut Runner) -> Result<()> {
     let toolchain = Toolchain::find(runner, Flavour::Stable)?;
     toolchain.add_clippy(runner)?;
     let mut cargo = toolchain.cargo("clippy", Flavour::Stable);
-    cargo.args(["--package", "httpserver", "--package", "test-guest", "--", "-Dwarnings"]);
+    cargo.args(["--package", "httpserver", "--package", "test-guest", "--package", "macro-guest", "--", "-Dwarnings"]);
     runner.run("clippy: the components", "", &mut cargo)
 }
 

@@ -1,5 +1,6 @@
 //! `cargo xtask …`: everything a person or CI types for this repository. Thin: each command calls tools.
 
+mod bench;
 mod build;
 mod clean;
 mod cluster;
@@ -88,6 +89,8 @@ enum Command {
     Lint,
     /// Give the code that reads what strangers send inputs that a fuzzer makes
     Fuzz(fuzz::Arguments),
+    /// Measure what WebAssembly costs: this component and other servers side by side under the same load
+    Bench(bench::Arguments),
     /// Print what lets a shell complete the arguments of `cargo xtask`; CONTRIBUTING.md says how to load it
     Completions {
         /// The shell
@@ -119,6 +122,7 @@ fn main() -> ExitCode {
         Command::Fmt { check } => fmt::run(&mut runner, check),
         Command::Lint => lint::run(&mut runner),
         Command::Fuzz(arguments) => fuzz::run(&mut runner, &arguments),
+        Command::Bench(_) => bench::run(&mut runner, &words),
         Command::Clean => clean::run(),
         Command::Completions { shell } => completions::run(shell, Cli::command()),
     };

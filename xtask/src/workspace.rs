@@ -22,6 +22,9 @@ const STRAY_VARIABLES: [&str; 8] = [
 /// again whenever a plain `cargo build` comes after `cargo xtask`.
 const OWN_PACKAGE: [&str; 2] = ["CARGO_MANIFEST_", "CARGO_PKG_"];
 
+/// The package and program of `cargo xtask bench`.
+pub const BENCH: &str = "bench";
+
 /// The package with the targets of `cargo xtask fuzz`.
 pub const FUZZ: &str = "fuzz";
 
@@ -60,6 +63,7 @@ pub const MANIFESTS: &str = "xtask-manifests";
 /// Everything without wasmtime. Every command for this machine selects all of it, also to build one program: features are unified
 /// over what is selected, so that a crate is compiled once for all of them. The core of the component is tested there too.
 pub const NATIVE: &[&str] = &[
+    BENCH,
     "httpserver",
     "oci-writer",
     IMAGE_TOOL,
@@ -148,7 +152,7 @@ mod tests {
         let metadata = cargo("metadata").args(["--no-deps", "--format-version", "1"]).output().unwrap().stdout;
         let metadata: serde_json::Value = serde_json::from_slice(&metadata).unwrap();
         let members = metadata["packages"].as_array().unwrap().iter().map(|package| package["name"].as_str().unwrap());
-        let ours = NATIVE.iter().chain(WITH_WASMTIME).copied().chain(["test-guest"]);
+        let ours = NATIVE.iter().chain(WITH_WASMTIME).copied().chain(["macro-guest", "test-guest"]);
         assert_eq!(members.collect::<BTreeSet<_>>(), ours.collect::<BTreeSet<_>>(), "change the lists above");
     }
 }
