@@ -119,6 +119,11 @@ impl Budget {
         Ok(Self { instances, memory, connections, growth, warnings })
     }
 
+    /// The same with no more connections than this process may open files: see [`files::room`].
+    pub(crate) fn within_files(self) -> Self {
+        Self { connections: files::room(self.connections), ..self }
+    }
+
     /// What does not fit into the memory that there is: a line each.
     #[must_use]
     pub fn warnings(&self) -> &[String] {

@@ -96,7 +96,8 @@ impl Guest {
         options: &Options,
         loaded: Loaded,
     ) -> Self {
-        let (instances, connections) = (options.budget.instances as usize, options.budget.connections as usize);
+        let budget = options.budget.clone().within_files();
+        let (instances, connections) = (budget.instances as usize, budget.connections as usize);
         Self {
             name: manifest.name.clone(),
             version: manifest.version.clone(),
@@ -104,9 +105,9 @@ impl Guest {
             variables: Arc::new(variables),
             store: manifest.uses_store.then(|| Store::new(options.limits.store)),
             instances: Share::new(instances, connections),
-            with_body: Share::new(instances - instances / WITHOUT_BODY, connections),
+            with_body: Share::new(instances - instances / WITHOUT_BODY, connections / 2),
             pressure: Pressure::new(),
-            budget: options.budget.clone(),
+            budget,
             timeouts: options.timeouts,
             loaded,
         }
@@ -188,8 +189,9 @@ impl Guest {
 struct Share {
     free: Arc<Semaphore>,
     number: usize,
-    /// Requests that may wait, as many as there are connections: each keeps its head in memory. With a short queue a well-behaved client
-    /// would seldom find a place between those who ask a thousand times a second and hang up.
+    /// Requests that may wait, at most as many as there are connections: each keeps its head in memory. With a short queue a well-behaved
+    /// client would seldom find a place between those who ask a thousand times a second and hang up. Those with a body may fill half of
+    /// it: a connection keeps its seat while its request waits, and others need seats, too.
     queue: Semaphore,
     queue_length: usize,
     /// The most that were at work at one time. It is seldom written, so all threads can keep it in their caches.

@@ -12,7 +12,6 @@ use std::time::Duration;
 use anyhow::{Context, Result, anyhow};
 use tokio_util::sync::CancellationToken;
 
-use crate::budget::files;
 use crate::connection::Connections;
 use crate::event::Event;
 use crate::guest::Guest;
@@ -56,7 +55,7 @@ impl Server {
         let tls = options.tls.as_ref().map(tls::acceptor).transpose()?;
         let (address, listeners) = listener::open(&options.listen, options.threads.get(), options.timeouts.read)?;
         let draining = CancellationToken::new();
-        let most = files::room(options.budget.connections) as usize;
+        let most = guest.budget.connections as usize;
         let guest = Arc::new(guest);
         let page = options.metrics.map(|address| {
             // A socket is inherited by a server that takes the place of another one, which may still drain.

@@ -27,8 +27,8 @@ use crate::refusal::Refusal;
 use crate::request::{self, Rejection};
 use timed::TimedBody;
 
-/// The body of any response.
-type ResponseBody = Either<Full<Bytes>, GuestBody>;
+/// The body of any response: one that is whole, or the guest's.
+pub(crate) type ResponseBody = Either<Full<Bytes>, GuestBody>;
 
 /// Responds to the requests of one thread.
 #[derive(Clone)]

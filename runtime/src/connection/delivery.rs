@@ -7,19 +7,21 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
+use http_body_util::Either;
 
 use super::seats::Running;
+use crate::service::ResponseBody;
 
 /// The largest piece that HTTP/2 gets at one time, bytes. At most one piece of each body waits for its client, and the client's progress
 /// is seen piece by piece. Every client accepts a frame of this size (RFC 9113 §4.2).
 const PIECE: usize = 16 << 10;
 
-/// A body whose request runs until it is dropped.
+/// A body whose request runs until it is dropped, or for as long as something works for it.
 pub(super) struct Delivery<B> {
     body: B,
     /// For HTTP/2: what is left of a frame that was too large, and who has to act.
     paced: Option<(Bytes, Arc<Pace>)>,
-    _running: Running,
+    running: Option<Running>,
 }
 
 /// How a body goes on that others poll.
@@ -57,12 +59,19 @@ impl Pace {
 impl<B> Delivery<B> {
     pub(super) fn new(body: B, mut running: Running) -> Self {
         running.answered();
-        Self { body, paced: None, _running: running }
+        Self { body, paced: None, running: Some(running) }
     }
+}
 
-    /// Gives the body in pieces of [`PIECE`], and keeps `pace` up to date.
-    pub(super) fn paced(body: B, running: Running, pace: Arc<Pace>) -> Self {
-        Self { paced: Some((Bytes::new(), pace)), ..Self::new(body, running) }
+impl Delivery<ResponseBody> {
+    /// Gives the body in pieces of [`PIECE`], and keeps `pace` up to date. A request that was refused does not run any more: else a
+    /// client that takes no response could keep its seat with it.
+    pub(super) fn paced(body: ResponseBody, running: Running, pace: Arc<Pace>) -> Self {
+        let mut delivery = Self { paced: Some((Bytes::new(), pace)), ..Self::new(body, running) };
+        if matches!(delivery.body, Either::Left(_)) {
+            delivery.running = None;
+        }
+        delivery
     }
 }
 
