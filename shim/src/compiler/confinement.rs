@@ -21,8 +21,9 @@ const NOBODY: u32 = 65_534;
 /// takes some 8 s, and on a slow processor several times that.
 pub const CPU_TIME: u64 = 30;
 
-/// The memory, bytes of address space: what the program itself takes is less than a tenth.
-pub const MEMORY: u64 = 1 << 30;
+/// The memory, bytes of address space. The allocator takes half of it when the program starts, and gives it out piece by piece; what the
+/// program itself takes is less than a tenth of the rest.
+pub const MEMORY: u64 = 2 << 30;
 
 /// The last in the order of the kernel's scheduler (sched(7)), and the first that the kernel kills if memory runs out (proc(5)).
 const NICE: i32 = 19;
