@@ -45,10 +45,10 @@ use config::Level;
 use middleware::{framing, sniffing, version};
 
 /// Handles one request. The second value is the entry for the access log, to be written after the response. It is `None` if
-/// the log level excludes it. The outcome's observation is for after the response, too.
+/// the log's level excludes it. The outcome's observation is for after the response, too.
 pub fn respond(mut head: RequestHead, host: &dyn Host) -> (Outcome, Option<Entry>) {
-    let level = config::LOG_LEVEL.read(host);
-    if head.rejection.is_some() || level == Level::Debug || !router::ignores_headers(&head.request) {
+    let log = config::LOG.read(host);
+    if head.rejection.is_some() || log.level == Level::Debug || !router::ignores_headers(&head.request) {
         head.read_headers();
     }
     let RequestHead { request, rejection, .. } = head;
@@ -59,6 +59,6 @@ pub fn respond(mut head: RequestHead, host: &dyn Host) -> (Outcome, Option<Entry
     sniffing::forbid(outcome.response.headers_mut());
     framing::finish_body(request.method(), &mut outcome.response);
     outcome.observation = Observation::new(route.path, outcome.response.status(), host);
-    let entry = Entry::new(request, &outcome, level, host);
+    let entry = Entry::new(request, &outcome, log, host);
     (outcome, entry)
 }

@@ -67,10 +67,10 @@ fn bad_variables_change_only_readiness() {
 }
 
 #[test]
-fn an_ordinary_request_reads_four_variables() {
+fn an_ordinary_request_reads_three_variables() {
     let host = TestHost::default();
     host.send("GET", "/", &[("accept", "*/*")]);
-    assert_eq!(*host.reads.borrow(), ["log_level", "version", "metrics", "log_format"]);
+    assert_eq!(*host.reads.borrow(), ["log", "version", "metrics"]);
 }
 
 /// The outcome of a request with one header, and its log line.
@@ -141,22 +141,22 @@ fn the_number_of_header_names_has_a_limit() {
 
 #[test]
 fn the_headers_are_read_only_where_the_response_or_the_log_needs_them() {
-    let is_read = |method, target, level| {
+    let is_read = |method, target, log| {
         let read = Cell::new(false);
         let head = RequestHead::new(method, target, || {
             read.set(true);
             Vec::new()
         });
-        respond(head, &TestHost::with([("log_level", level)]));
+        respond(head, &TestHost::with([("log", log)]));
         read.get()
     };
-    assert!(!is_read("GET", "/healthz", "info") && !is_read("HEAD", "/healthz?x", "error"));
-    for (method, target, level) in [
-        ("GET", "/healthz", "debug"),
-        ("POST", "/healthz", "info"),
-        ("G T", "/healthz", "info"),
-        ("GET", "/readyz", "error"),
+    assert!(!is_read("GET", "/healthz", "json") && !is_read("HEAD", "/healthz?x", "text:error"));
+    for (method, target, log) in [
+        ("GET", "/healthz", "json:debug"),
+        ("POST", "/healthz", "json"),
+        ("G T", "/healthz", "json"),
+        ("GET", "/readyz", "json:error"),
     ] {
-        assert!(is_read(method, target, level), "{method} {target} {level}");
+        assert!(is_read(method, target, log), "{method} {target} {log}");
     }
 }

@@ -117,7 +117,7 @@ pub const PLAIN: Settings = Settings { arguments: &[], environment: &[], stdout:
 /// The ways to run the component on the embedded runtime: after the contender's name, what it is, and its settings.
 const VARIANTS: &[(&str, &str, Settings)] = &[
     ("", "the component on the embedded runtime; its access log goes to /dev/null", PLAIN),
-    ("-quiet", "… with the access log off", Settings { environment: &[("SPIN_VARIABLE_LOG_LEVEL", "warn")], ..PLAIN }),
+    ("-quiet", "… with the access log off", Settings { environment: &[("SPIN_VARIABLE_LOG", "json:warn")], ..PLAIN }),
     ("-file", "… with the log to a file", Settings { stdout: Stdout::File, ..PLAIN }),
     ("-pipe", "… with the log to a pipe", Settings { stdout: Stdout::Pipe, ..PLAIN }),
     (

@@ -171,7 +171,7 @@ fn check_names<'a>(mut names: impl Iterator<Item = &'a Spanned<String>>) -> Resu
 
 /// What [`is_variable_name`] accepts, in words.
 pub(crate) const VARIABLE_NAME: &str =
-    "a lower-case letter, then lower-case letters, digits and `_`, such as log_level";
+    "a lower-case letter, then lower-case letters, digits and `_`, such as trusted_hops";
 
 /// Whether Spin accepts `name` as the name of a variable.
 pub(crate) fn is_variable_name(name: &str) -> bool {

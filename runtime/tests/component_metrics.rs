@@ -29,7 +29,7 @@ const TRAP_MEMORY: &str = "--max-instance-memory=131072";
 const COUNT: &str = r#"httpserver_execution_latency_seconds_count{step="totals"}"#;
 
 fn counting() -> App {
-    App::shipped().args(["--variable=metrics=on", "--variable=log_level=error"])
+    App::shipped().args(["--variable=metrics=on", "--variable=log=json:error"])
 }
 
 fn series(route: &str, status: u16) -> String {

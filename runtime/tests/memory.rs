@@ -145,7 +145,7 @@ fn resident_after(server: &Server, requests: usize) -> u64 {
 /// Asserts that memory does not grow in `more` requests after `first` requests by more than 5 % and 1 MiB, to which allocators
 /// round.
 fn assert_flat(first: usize, more: usize) {
-    let server = App::shipped().args(["--variable=log_level=warn"]).start();
+    let server = App::shipped().args(["--variable=log=json:warn"]).start();
     let before = resident_after(&server, first);
     let after = resident_after(&server, more);
     assert!(after <= before + before / 20 + MIB, "{before} bytes after {first} requests, {after} after {more} more");

@@ -25,13 +25,30 @@ fn good_and_bad_values_on_both_sides_of_each_limit() {
             &["v", "v1.2.3-rc.1+build", "!~", &long(128)],
             &["", " ", "a b", "é", "a\tb", "a\r\nb", &long(129)],
         ),
-        ("log_level", &["error", "warn", "info", "debug"], &["", "INFO", "info ", "warning", "trace", "2"]),
-        ("log_format", &["json", "text"], &["", "JSON", "logfmt"]),
+        (
+            "log",
+            &["json", "text", "json:error", "json:warn", "json:info", "json:debug", "text:error", "text:debug"],
+            &[
+                "",
+                ":",
+                "JSON",
+                "logfmt",
+                "info",
+                "warn:text",
+                ":warn",
+                "json:",
+                "json:WARN",
+                "text: warn",
+                "text:warn:",
+            ],
+        ),
         ("trusted_hops", &["0", "1", "16"], &["", "17", "-1", "+1", "1.0", " 1", "one", "99999999999999999999"]),
         ("hello_max_delay_ms", &["0", "2000", "10000"], &["", "10001", "-1", "+1", "1e3", "0x10", "2s"]),
         ("metrics", &["on", "off"], &["", "ON", "true", "1"]),
         ("pod_name", &["", "httpserver-5d4f-x", &long(253)], &["a b", "é", "a\n", &long(254)]),
         ("node_name", &["", "node.example.com", &long(253)], &["a b", "é", "a\n", &long(254)]),
+        ("log_level", &[""], &["info", "warn", " "]),
+        ("log_format", &[""], &["json", "text", "json:warn"]),
     ];
     assert!(names().eq(cases.map(|(name, ..)| name)));
     for (name, good, bad) in cases {
@@ -63,9 +80,9 @@ fn every_bad_variable_is_reported() {
 
 #[test]
 fn a_variable_that_the_host_cannot_read_is_reported_and_has_its_default() {
-    let host = TestHost::failing("log_level", "vault is sealed");
-    assert_eq!(errors(&host), [r#"cannot read variable log_level: "vault is sealed""#]);
-    assert_eq!(LOG_LEVEL.read(&host), Level::Info);
+    let host = TestHost::failing("log", "vault is sealed");
+    assert_eq!(errors(&host), [r#"cannot read variable log: "vault is sealed""#]);
+    assert_eq!(LOG.read(&host), Log { format: Format::Json, level: Level::Info });
 }
 
 #[test]
@@ -85,10 +102,24 @@ fn a_good_value_reads_as_itself() {
 }
 
 #[test]
-fn each_level_has_its_own_name() {
+fn the_log_has_each_level_in_each_format() {
     for (level, name) in Level::NAMES {
-        assert_eq!((level.name(), LOG_LEVEL.read(&TestHost::with([("log_level", name)]))), (name, level));
-        assert!(LOG_LEVEL.expected.contains(name));
+        assert_eq!(level.name(), name);
+        assert!(LOG.expected.contains(&format!(":{name}")));
+        for (format, value) in [(Format::Json, format!("json:{name}")), (Format::Text, format!("text:{name}"))] {
+            assert_eq!(LOG.read(&TestHost::with([("log", &*value)])), Log { format, level });
+        }
+    }
+    let alone = TestHost::with([("log", "text")]);
+    assert_eq!(LOG.read(&alone), Log { format: Format::Text, level: Level::Info });
+}
+
+#[test]
+fn a_variable_of_an_earlier_version_tells_what_to_write_now() {
+    for variable in [LOG_LEVEL, LOG_FORMAT] {
+        let [error] = &errors_with(variable.name, "text")[..] else { panic!("one error") };
+        let advice = error.split_once(r#" "text": expected the variable log instead, such as log="#).unwrap().1;
+        assert_eq!(errors_with("log", advice), [""; 0], "{error}");
     }
 }
 

@@ -17,7 +17,7 @@ mod tests {
     #[test]
     fn is_200_even_with_bad_variables() {
         assert_eq!((get("/healthz").status(), get("/healthz").body()), (200, "200 ok"));
-        let host = TestHost::with([("version", ""), ("log_level", "loud")]);
+        let host = TestHost::with([("version", ""), ("log", "loud")]);
         assert_eq!(host.get("/healthz").status(), 200);
     }
 }

@@ -80,9 +80,9 @@ mod tests {
 
     #[test]
     fn every_error_is_described() {
-        let host = TestHost::with([("log_level", "loud")]);
+        let host = TestHost::with([("log", "loud")]);
         for (path, target, status, detail) in [
-            ("/readyz", "/readyz", "503", "log_level"),
+            ("/readyz", "/readyz", "503", "variable log"),
             ("/hello", "/hello?user=%00", "400", "control characters"),
             ("/delay/{seconds}", "/delay/x", "400", "invalid delay"),
             ("/echo", "/echo", "405", "invalid method"),

@@ -28,10 +28,10 @@ mod tests {
 
     #[test]
     fn names_every_bad_variable_in_the_response_and_in_the_log() {
-        let host = TestHost::with([("trusted_hops", "-1"), ("log_level", "loud")]);
+        let host = TestHost::with([("trusted_hops", "-1"), ("log", "loud")]);
         let response = host.get("/readyz");
         let expected = concat!(
-            r#"invalid variable log_level "loud": expected error, warn, info or debug; "#,
+            r#"invalid variable log "loud": expected json or text, alone or with :error, :warn, :info or :debug, such as json:warn; "#,
             r#"invalid variable trusted_hops "-1": expected a whole number from 0 to 16, such as 1"#
         );
         assert_eq!(response.detail(503), expected);

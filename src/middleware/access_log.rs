@@ -6,7 +6,7 @@ use http::header::{HeaderValue, USER_AGENT};
 use http::{Request, StatusCode};
 use traceparent::TraceParent;
 
-use crate::config::{self, Format, Level};
+use crate::config::{Format, Level, Log};
 use crate::headers::client_ip;
 use crate::host::Host;
 use crate::json;
@@ -45,12 +45,12 @@ impl Entry {
     /// The length of a line in bytes is at most what WASI takes in one write, so that lines never mix.
     pub const LINE_LIMIT: usize = 4096;
 
-    /// The entry of this request, or `None` if it is less important than `least`.
-    pub fn new(request: Request<()>, outcome: &Outcome, least: Level, host: &dyn Host) -> Option<Self> {
+    /// The entry of this request, or `None` if it is less important than the level of `log`.
+    pub fn new(request: Request<()>, outcome: &Outcome, log: Log, host: &dyn Host) -> Option<Self> {
         let status = outcome.response.status();
         let level = level(request.uri().path(), status);
-        (level <= least).then(|| Self {
-            format: config::LOG_FORMAT.read(host),
+        (level <= log.level).then(|| Self {
+            format: log.format,
             level,
             status,
             client: client_ip::client(request.headers(), host).map(str::to_owned),

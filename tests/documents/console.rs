@@ -100,8 +100,8 @@ fn the_overlay_of_the_manifests_page_can_be_rendered() {
         "image: registry.example.com/httpserver:v1\n",
         "host: httpserver.example.com\n",
         "SPIN_VARIABLE_VERSION: v1\n",
-        "SPIN_VARIABLE_LOG_LEVEL: warn\n",
-        "SPIN_VARIABLE_LOG_FORMAT: json\n",
+        "SPIN_VARIABLE_LOG: json:warn\n",
+        "SPIN_VARIABLE_TRUSTED_HOPS: \"1\"\n",
         "app.kubernetes.io/version: v1\n",
     ] {
         assert!(rendered.contains(expected), "no {expected:?} in\n{rendered}");

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 
-use crate::tables::{routes, variables};
+use crate::tables::{declared, routes, variables};
 
 /// The contract.
 const TABLE: &str = "tests/contract/contract.toml";
@@ -45,7 +45,7 @@ fn the_contract_expects_every_route_in_the_description() {
 #[test]
 fn the_contract_has_a_bad_value_of_every_variable() {
     let bad = keys(&case("readiness names every bad variable")["variables"]);
-    assert_eq!(bad, variables().into_keys().collect());
+    assert_eq!(bad, declared().into_keys().collect());
 }
 
 #[test]

@@ -25,14 +25,14 @@ fn check(input: &[u8]) {
     let (agent, peer) = (line().to_vec(), line().to_vec());
     let version = String::from_utf8_lossy(line()).into_owned();
     let headers = [("User-Agent", agent), ("spin-client-addr", peer), ("traceparent", line().to_vec())];
-    for format in ["json", "text"] {
-        let variables = [("log_format", format), ("log_level", "debug"), ("version", version.as_str())];
+    for log in ["json:debug", "text:debug"] {
+        let variables = [("log", log), ("version", version.as_str())];
         let headers = || headers.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
         let (outcome, entry) = respond(RequestHead::new(&method, &target, headers), &Variables(&variables));
         let written = entry.expect("the level includes all").line(&DONE);
         let line = written.strip_suffix('\n').expect("it ends with a line feed");
         assert!(written.len() <= Entry::LINE_LIMIT && !is_obeyed(line), "{line:?}");
-        if format == "text" {
+        if log == "text:debug" {
             continue;
         }
         let shown: serde_json::Map<_, _> = serde_json::from_str(line).expect("it is JSON");

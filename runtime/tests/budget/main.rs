@@ -66,9 +66,9 @@ const FORWARDED: Pairs = &[
 const REQUESTS: &[Request] = &[
     ("/", "/", FIELDS, &[]),
     ("/, forwarded", "/", FORWARDED, &[]),
-    ("/, without a line", "/", FIELDS, &[("log_level", "error")]),
+    ("/, without a line", "/", FIELDS, &[("log", "json:error")]),
     ("/healthz", "/healthz", FIELDS, &[]),
-    ("/healthz, with a line", "/healthz", FIELDS, &[("log_level", "debug")]),
+    ("/healthz, with a line", "/healthz", FIELDS, &[("log", "json:debug")]),
     ("/readyz", "/readyz", FIELDS, &[]),
     ("/version", "/version", FIELDS, &[]),
     ("/headers", "/headers", FIELDS, &[]),

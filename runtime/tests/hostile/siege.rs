@@ -83,7 +83,7 @@ fn besiege(kind: Kind, wire: Wire, clients: usize, time: Duration) -> Result<Str
     let group = Group::new();
     let identity = wire.is_tls().then(Identity::generate);
     let join = format!("echo $$ > {}", group.folder.join("cgroup.procs").display());
-    let (mut server, target) = start(App::shipped().first(join).arg("--variable=log_level=error"), identity, wire);
+    let (mut server, target) = start(App::shipped().first(join).arg("--variable=log=json:error"), identity, wire);
     let hostile = Hostile::start(kind, target.clone(), clients);
     let slowest = Probe::new(&target).all_the_time(time);
     let resident = server.memory().resident;

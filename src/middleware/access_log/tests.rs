@@ -46,14 +46,14 @@ fn a_text_line_has_the_same_values() {
         "2026-11-23T12:34:56.789Z INFO GET /a%20b 200 ",
         "client=1.2.3.4 peer=10.0.0.9:4711 bytes=17 duration_ms=1.234 user_agent=curl/8.0\n"
     );
-    assert_eq!(line(&[("log_format", "text")], "/a%20b?secret=1", &HEADERS), expected);
+    assert_eq!(line(&[("log", "text")], "/a%20b?secret=1", &HEADERS), expected);
 }
 
 #[test]
 fn an_unknown_value_is_null_or_a_dash() {
     let entry = json("/", &[]);
     assert_eq!([&entry["client"], &entry["peer"], &entry["user_agent"], &entry["error"]], [&Json::Null; 4]);
-    let text = line(&[("log_format", "text")], "/", &[]);
+    let text = line(&[("log", "text")], "/", &[]);
     assert!(text.ends_with(" client=- peer=- bytes=17 duration_ms=1.234 user_agent=-\n"), "{text}");
 }
 
@@ -61,7 +61,7 @@ fn an_unknown_value_is_null_or_a_dash() {
 fn the_error_is_the_detail_of_the_problem() {
     let detail = r#"invalid delay "2x": expected decimal seconds from 0 to 10, such as 2 or 0.25"#;
     assert_eq!(json("/delay/2x", &[])["error"], detail);
-    let text = line(&[("log_format", "text")], "/delay/2x", &[]);
+    let text = line(&[("log", "text")], "/delay/2x", &[]);
     assert!(text.contains(r#" error="invalid delay \"2x\": expected"#), "{text}");
 }
 
@@ -72,7 +72,7 @@ fn a_line_names_the_trace_of_its_request_in_both_formats() {
     let json = line(&[], "/delay/2x", &[HEADERS[0], TRACE]);
     let expected = r#""user_agent":"curl/8.0","trace_id":"4bf92f3577b34da6a3ce929d0e0e4736","span_id":"00f067aa0ba902b7","error":"#;
     assert!(json.contains(expected), "{json}");
-    let text = line(&[("log_format", "text")], "/", &[HEADERS[0], TRACE]);
+    let text = line(&[("log", "text")], "/", &[HEADERS[0], TRACE]);
     let expected = " user_agent=curl/8.0 trace_id=4bf92f3577b34da6a3ce929d0e0e4736 span_id=00f067aa0ba902b7\n";
     assert!(text.ends_with(expected), "{text}");
 }
@@ -82,7 +82,7 @@ fn a_line_leaves_out_a_trace_that_is_not_valid() {
     let invalid = ("traceparent", "00-00000000000000000000000000000000-00f067aa0ba902b7-01");
     for headers in [&[][..], &[invalid], &[TRACE, TRACE], &[TRACE, invalid]] {
         for format in ["json", "text"] {
-            let line = line(&[("log_format", format)], "/", headers);
+            let line = line(&[("log", format)], "/", headers);
             assert!(!line.contains("trace_id") && !line.contains("span_id"), "{line}");
         }
     }
@@ -114,7 +114,7 @@ fn a_user_agent_cannot_forge_a_line() {
         let entry = json("/", &[("user-agent", agent)]);
         assert_eq!((entry["user_agent"].as_str(), entry["status"].as_u64()), (Some(agent), Some(200)));
 
-        let text = line(&[("log_format", "text")], "/", &[("user-agent", agent)]);
+        let text = line(&[("log", "text")], "/", &[("user-agent", agent)]);
         let value = text.trim_end_matches('\n').split_once("user_agent=").unwrap().1;
         assert_eq!(serde_json::from_str::<String>(value).ok().as_deref(), Some(agent), "quoted: {text}");
         assert_eq!(
@@ -129,7 +129,7 @@ fn control_characters_from_anywhere_are_escaped_in_both_formats() {
     // Hosts and the core reject these characters in headers, but a variable may contain them.
     for format in ["json", "text"] {
         let bad = "x\r\n{\"level\":\"info\"}\u{1b}[2J\u{7f}\u{9b}2J";
-        let line = line(&[("log_format", format), ("version", bad)], "/readyz", &[]);
+        let line = line(&[("log", format), ("version", bad)], "/readyz", &[]);
         let (last, rest) = (line.chars().last(), &line[..line.len() - 1]);
         assert!(last == Some('\n') && !rest.chars().any(char::is_control), "{line:?}");
     }
@@ -138,7 +138,7 @@ fn control_characters_from_anywhere_are_escaped_in_both_formats() {
 #[test]
 fn a_path_cannot_change_how_a_terminal_shows_the_line() {
     for format in ["json", "text"] {
-        let line = line(&[("log_format", format)], "/\u{9b}31m\u{2028}\u{202e}x", &HEADERS);
+        let line = line(&[("log", format)], "/\u{9b}31m\u{2028}\u{202e}x", &HEADERS);
         assert!(line.contains(r"/\u009b31m\u2028\u202ex"), "{line:?}");
     }
 }
@@ -151,7 +151,7 @@ fn a_line_fits_into_one_write_for_every_request() {
     let peer = format!("[1111:2222:3333:4444:5555:6666:7777:8888]:{}1", "0".repeat(10_000));
     let headers = [("user-agent", &*agent), ("spin-client-addr", &*peer), TRACE];
     for format in ["json", "text"] {
-        let host = TestHost::with([("log_format", format)]);
+        let host = TestHost::with([("log", format)]);
         let (_, entry) = respond(request_head(&method, &target, &headers), &host);
         let end = Completion { bytes: u64::MAX, duration: Duration::from_secs(1 << 33), ..DONE };
         let line = entry.unwrap().line(&end);
@@ -202,15 +202,17 @@ fn the_level_depends_on_status_and_path() {
 }
 
 #[test]
-fn the_log_level_includes_its_level_and_more_important_ones() {
+fn the_log_includes_its_level_and_more_important_ones() {
     for (setting, shown) in [
-        ("error", [true, false, false]),
-        ("warn", [true, false, false]),
-        ("info", [true, true, false]),
-        ("debug", [true, true, true]),
-        ("loud", [true, true, false]),
+        ("json:error", [true, false, false]),
+        ("json:warn", [true, false, false]),
+        ("json", [true, true, false]),
+        ("json:info", [true, true, false]),
+        ("json:debug", [true, true, true]),
+        ("text:error", [true, false, false]),
+        ("json:loud", [true, true, false]),
     ] {
-        let host = TestHost::with([("log_level", setting)]);
+        let host = TestHost::with([("log", setting)]);
         let logged = ["/status/500", "/", "/healthz"].map(|path| log(&host, path, &[]).is_some());
         assert_eq!(logged, shown, "{setting}");
     }
@@ -220,6 +222,7 @@ fn the_log_level_includes_its_level_and_more_important_ones() {
 fn an_excluded_entry_reads_no_more_variables() {
     let host = TestHost::default();
     let outcome = Outcome::new(StatusCode::OK, "text/plain", Body::Empty);
-    assert!(Entry::new(request_head("GET", "/healthz", &HEADERS).request, &outcome, Level::Info, &host).is_none());
+    let log = Log { format: Format::Json, level: Level::Info };
+    assert!(Entry::new(request_head("GET", "/healthz", &HEADERS).request, &outcome, log, &host).is_none());
     assert_eq!(*host.reads.borrow(), [""; 0]);
 }

@@ -64,7 +64,7 @@ impl Group {
     }
 
     fn logs_json(&self) -> bool {
-        self.variables.get("log_format").is_none_or(|format| format != "text")
+        self.variables.get("log").is_none_or(|log| !log.starts_with("text"))
     }
 }
 

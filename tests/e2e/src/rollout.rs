@@ -38,7 +38,7 @@ pub fn new_version(testbed: &Testbed) -> Result<NoFailures> {
 pub fn bad_value(testbed: &Testbed) -> Result<NoFailures> {
     let before = testbed.ready_pods()?.len();
     let (message, counts) = load::during(testbed, |_| {
-        testbed.cluster.apply(&testbed.render("v3", &[], &["SPIN_VARIABLE_LOG_LEVEL=loud"])?)?;
+        testbed.cluster.apply(&testbed.render("v3", &[], &["SPIN_VARIABLE_LOG=loud"])?)?;
         event(testbed, "reason=Unhealthy", "503")
     })?;
     let outcome = counts.none_failed(testbed)?;
@@ -56,6 +56,6 @@ fn reason(testbed: &Testbed) -> Result<String> {
     let name = text(&pod, "/metadata/name")?;
     find("the log names the variable", || {
         let log = testbed.kubectl(&["logs", name])?;
-        Ok(log.lines().find(|line| line.contains("log_level")).map(str::to_owned))
+        Ok(log.lines().find(|line| line.contains("invalid variable log ")).map(str::to_owned))
     })
 }

@@ -18,7 +18,7 @@ struct Defect {
     message: &'static str,
 }
 
-const DEFECTS: [Defect; 38] = [
+const DEFECTS: [Defect; 39] = [
     Defect {
         name: "`annotation:` instead of `annotations:`",
         overlay: "local",
@@ -234,16 +234,23 @@ const DEFECTS: [Defect; 38] = [
     Defect {
         name: "a key in the ConfigMap that is not a variable",
         overlay: "local",
-        change: ["  SPIN_VARIABLE_LOG_LEVEL:", "  SPIN_VARIABLE_LOGLEVEL:"],
+        change: ["  SPIN_VARIABLE_LOG:", "  SPIN_VARIABLE_LOGS:"],
         refused_by: rules::check,
-        message: "SPIN_VARIABLE_LOGLEVEL in the ConfigMap is not a variable of spin.toml",
+        message: "SPIN_VARIABLE_LOGS in the ConfigMap is not a variable of spin.toml",
     },
     Defect {
         name: "a log level that does not exist",
         overlay: "local",
-        change: ["SPIN_VARIABLE_LOG_LEVEL: info", "SPIN_VARIABLE_LOG_LEVEL: loud"],
+        change: ["SPIN_VARIABLE_LOG: json", "SPIN_VARIABLE_LOG: json:loud"],
         refused_by: readiness::check,
         message: "/readyz answers 503",
+    },
+    Defect {
+        name: "a variable of an earlier version",
+        overlay: "local",
+        change: ["SPIN_VARIABLE_LOG: json", "SPIN_VARIABLE_LOG_LEVEL: warn"],
+        refused_by: readiness::check,
+        message: "expected the variable log instead, such as log=json:warn",
     },
     Defect {
         name: "VERSION in the environment",
