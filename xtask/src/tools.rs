@@ -61,6 +61,14 @@ pub const KUSTOMIZE: Tool = Tool {
     hint: "once, about 20 s",
 };
 
+/// Renders and checks the chart.
+const HELM: Tool = Tool {
+    name: "helm",
+    version: "v4.3.2",
+    source: Source::Go { package: "helm.sh/helm/v4/cmd/helm", tags: "" },
+    hint: "once, about 2 min",
+};
+
 /// Opinions on manifests: probes, resources, users, spread.
 const KUBE_SCORE: Tool = Tool {
     name: "kube-score",
@@ -156,8 +164,9 @@ pub const PODINFO: Tool = Tool {
 };
 
 /// What the tests need, each in the environment variable that [`Tool::variable`] names.
-pub const TEST_TOOLS: [Tool; 11] = [
+pub const TEST_TOOLS: [Tool; 12] = [
     KUSTOMIZE,
+    HELM,
     KUBE_SCORE,
     KUBERNETES_VALIDATE,
     SCHEMATHESIS,
