@@ -1,11 +1,12 @@
-//! What is known about `manifests/` and `runtimeclass/` without a cluster.
+//! What is known about `manifests/`, `runtimeclass/` and `charts/` without a cluster.
 //!
-//! Everything that can be made of them is rendered ([`rendering`]) and given to tools that know Kubernetes ([`tools`]), to our
-//! own rules over typed objects ([`rules`]), and, for the values of the variables, to the server itself ([`readiness`]). That
-//! these checks refuse what they are there for is tested with defects put in by hand ([`defects`]).
+//! Everything that can be made of them is rendered ([`rendering`], [`chart`]) and given to tools that know Kubernetes
+//! ([`tools`]), to our own rules over typed objects ([`rules`]), and, for the values of the variables, to the server itself
+//! ([`readiness`]). That these checks refuse what they are there for is tested with defects put in by hand ([`defects`]).
 //!
 //! The alerts and the dashboard are given to a real Prometheus that scrapes a real server ([`monitoring`]).
 
+mod chart;
 mod command;
 mod defects;
 mod monitoring;
@@ -30,11 +31,12 @@ fn main() -> ExitCode {
     // The report of a trial has the message; printed at once as well, it would stand between those of other trials.
     std::panic::set_hook(Box::new(|_| {}));
     let mut trials = Vec::new();
-    for rendering in rendering::all() {
+    for rendering in rendering::all().into_iter().chain(chart::all()) {
         trials.extend(trials_of(&Arc::new(rendering)));
     }
     trials.push(Trial::test("kustomize: the order of components does not matter", rendering::order_does_not_matter));
     trials.extend(defects::trials());
+    trials.extend(chart::trials());
     trials.extend(command::trials());
     trials.extend(monitoring::trials());
     libtest_mimic::run(&arguments, trials).exit_code()
@@ -45,16 +47,16 @@ type Check = fn(&str) -> Result<(), String>;
 
 fn trials_of(rendering: &Arc<Rendering>) -> Vec<Trial> {
     let mut checks: Vec<(&str, Check)> = vec![
-        ("kustomize", |_| Ok(())),
+        ("rendered", |_| Ok(())),
         ("kubernetes-validate", tools::kubernetes_validate),
         ("kube-score", tools::kube_score),
         ("rules", rules::check),
     ];
-    if rendering.name.starts_with("overlays/") {
+    if rendering.name.starts_with("overlays/") || rendering.name == "chart" {
         checks.push(("readyz", readiness::check));
     }
     // The only one that has to know where the ingress controller is.
-    if rendering.name == "overlays/production" {
+    if ["overlays/production", "chart"].contains(&rendering.name.as_str()) {
         checks.push(("closed", rules::closed));
     }
     let trial = |(tool, check): (&str, Check)| {

@@ -49,7 +49,12 @@ pub fn all() -> Vec<Rendering> {
 /// The base with one component, and what that needs.
 pub fn component(name: &str) -> Rendering {
     let needed = NEEDS.iter().filter(|(component, _)| *component == name).map(|(_, needed)| *needed);
-    with("manifests", &needed.chain([name, LABELS]).collect::<Vec<_>>())
+    components(&needed.chain([name]).collect::<Vec<_>>())
+}
+
+/// The base with these components.
+pub fn components(names: &[&str]) -> Rendering {
+    with("manifests", &[names, &[LABELS]].concat())
 }
 
 /// The same objects come out whichever way round the components are listed.
@@ -74,7 +79,7 @@ pub fn build(folder: &Path) -> Result<String, String> {
     Ok(String::from_utf8(output.stdout).expect("kustomize writes UTF-8"))
 }
 
-/// The base with these components.
+/// The base of that kind with these components.
 fn with(kind: &str, components: &[&str]) -> Rendering {
     let opt_ins: Vec<_> = components.iter().copied().filter(|name| *name != LABELS).collect();
     let name = format!("{kind}/base {}", opt_ins.join(" "));

@@ -74,7 +74,7 @@ fn references(faults: &mut Vec<String>, variables: &[EnvVar], mut known: BTreeSe
 }
 
 /// The variables of `spin.toml`, as environment variables. That `src/config.rs` has the same is tested there.
-fn declared() -> BTreeSet<String> {
+pub fn declared() -> BTreeSet<String> {
     let text = fs::read_to_string(artifacts::manifest()).expect("the repository has a spin.toml");
     let manifest: toml::Table = text.parse().expect("the repository's spin.toml is valid");
     let variables = manifest["variables"].as_table().expect("it declares variables");
