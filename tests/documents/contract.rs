@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 use std::fs;
 
-use crate::tables::{declared, routes, variables};
+use test_support::variables;
+
+use crate::tables::routes;
 
 /// The contract.
 const TABLE: &str = "tests/contract/contract.toml";
@@ -45,14 +47,14 @@ fn the_contract_expects_every_route_in_the_description() {
 #[test]
 fn the_contract_has_a_bad_value_of_every_variable() {
     let bad = keys(&case("readiness names every bad variable")["variables"]);
-    assert_eq!(bad, declared().into_keys().collect());
+    assert_eq!(bad, variables::declared().into_keys().collect());
 }
 
 #[test]
 fn every_variable_has_a_value_on_kubernetes() {
     let read = |path| fs::read_to_string(path).expect("a file of the manifests");
     let manifests = read("manifests/base/config.env") + &read("manifests/base/deployment.yaml");
-    let names = variables().into_keys().map(|name| format!("SPIN_VARIABLE_{}", name.to_uppercase()));
+    let names = variables::for_operators().into_keys().map(|name| variables::in_environment(&name));
     let missing: Vec<_> = names.filter(|name| !manifests.contains(name)).collect();
     assert!(missing.is_empty(), "neither config.env nor deployment.yaml in manifests/base has {missing:?}");
 }

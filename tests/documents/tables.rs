@@ -6,7 +6,7 @@ use std::process::Command;
 
 use regex::Regex;
 use serde_json::Value;
-use test_support::artifacts;
+use test_support::{artifacts, variables};
 
 use crate::document::{self, Document};
 
@@ -30,26 +30,6 @@ pub fn routes() -> BTreeMap<String, BTreeSet<String>> {
     };
     let paths = document["paths"].as_object().expect("an object");
     paths.iter().map(|(path, item)| (path.clone(), methods(item))).collect()
-}
-
-/// The variables of earlier versions: `/readyz` refuses each value, so neither a page nor a manifest has them.
-const REPLACED: [&str; 2] = ["log_level", "log_format"];
-
-/// Name and default of each variable that an operator may set.
-pub fn variables() -> BTreeMap<String, String> {
-    let mut variables = declared();
-    for name in REPLACED {
-        assert_eq!(variables.remove(name).as_deref(), Some(""), "{name} is declared for its error");
-    }
-    variables
-}
-
-/// Name and default of each variable of `spin.toml`; a unit test of `src/config.rs` compares the two.
-pub fn declared() -> BTreeMap<String, String> {
-    let text = fs::read_to_string(artifacts::manifest()).expect("the repository has a spin.toml");
-    let manifest: toml::Table = text.parse().expect("the repository's spin.toml is valid");
-    let declared = manifest["variables"].as_table().expect("it declares variables").iter();
-    declared.map(|(name, it)| (name.clone(), it["default"].as_str().expect("a default").to_owned())).collect()
 }
 
 fn readme() -> Document {
@@ -104,7 +84,7 @@ fn the_readme_has_the_variables() {
     let default = |text: &str| if text == "empty" { String::new() } else { text.to_owned() };
     let table = readme().table("Variables");
     let told: BTreeMap<_, _> = table.iter().map(|row| (row[0].clone(), default(&row[1]))).collect();
-    assert_eq!(told, variables());
+    assert_eq!(told, variables::for_operators());
 }
 
 #[test]

@@ -13,7 +13,6 @@ mod workload;
 use crate::objects::Objects;
 
 pub use network::closed;
-pub use variables::declared;
 
 /// What is wrong by one rule: a sentence for each fault.
 type Faults = Result<Vec<String>, String>;

@@ -9,6 +9,7 @@ pub mod artifacts;
 pub mod http2;
 #[cfg(feature = "tls")]
 pub mod tls;
+pub mod variables;
 pub mod wait;
 
 mod app;

@@ -6,17 +6,14 @@ use std::fs;
 use k8s_openapi::api::apps::v1::Deployment;
 use libtest_mimic::{Failed, Trial};
 use serde_json::{Value, json};
+use test_support::variables;
 
 use super::CHART;
 use super::equality::KEEP;
 use crate::objects::Objects;
-use crate::rules;
 
 /// Helm gives it to every chart that another contains; this one reads nothing of it.
 const OF_HELM: &str = "global";
-
-/// Variables of earlier versions. `spin.toml` declares them only so that `/readyz` can refuse their values.
-const REPLACED: [&str; 2] = ["SPIN_VARIABLE_LOG_FORMAT", "SPIN_VARIABLE_LOG_LEVEL"];
 
 pub fn trials() -> Vec<Trial> {
     vec![
@@ -129,8 +126,7 @@ fn variables() -> Result<(), Failed> {
     let of_pods = pods.flat_map(|pod| pod.containers).flat_map(|container| container.env.unwrap_or_default());
     let of_pods = of_pods.map(|variable| variable.name);
     let set: BTreeSet<_> = of_map.chain(of_pods).filter(|name| name.starts_with("SPIN_VARIABLE_")).collect();
-    let mut declared = rules::declared();
-    declared.retain(|name| !REPLACED.contains(&name.as_str()));
+    let declared: BTreeSet<_> = variables::for_operators().keys().map(|name| variables::in_environment(name)).collect();
     let [missing, unknown]: [Vec<_>; 2] = [declared.difference(&set).collect(), set.difference(&declared).collect()];
     if missing.is_empty() && unknown.is_empty() {
         return Ok(());

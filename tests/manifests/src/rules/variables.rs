@@ -1,11 +1,10 @@
 //! The environment of the container against what the application declares.
 
 use std::collections::BTreeSet;
-use std::fs;
 
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::EnvVar;
-use test_support::artifacts;
+use test_support::variables;
 
 use super::{Faults, require};
 use crate::objects::Objects;
@@ -27,7 +26,7 @@ const OF_THE_SHIM: [&str; 11] = [
 ];
 
 pub fn check(objects: &Objects) -> Faults {
-    let declared = declared();
+    let declared: BTreeSet<_> = variables::declared().keys().map(|name| variables::in_environment(name)).collect();
     let mut faults = Vec::new();
     let mut of_maps = BTreeSet::new();
     for map in objects.environments()? {
@@ -71,12 +70,4 @@ fn references(faults: &mut Vec<String>, variables: &[EnvVar], mut known: BTreeSe
         }
         known.insert(variable.name.clone());
     }
-}
-
-/// The variables of `spin.toml`, as environment variables. That `src/config.rs` has the same is tested there.
-pub fn declared() -> BTreeSet<String> {
-    let text = fs::read_to_string(artifacts::manifest()).expect("the repository has a spin.toml");
-    let manifest: toml::Table = text.parse().expect("the repository's spin.toml is valid");
-    let variables = manifest["variables"].as_table().expect("it declares variables");
-    variables.keys().map(|name| format!("SPIN_VARIABLE_{}", name.to_uppercase())).collect()
 }
