@@ -119,7 +119,7 @@ impl Budget {
         Ok(Self { instances, memory, connections, growth, warnings })
     }
 
-    /// The same with no more connections than this process may open files: see [`files::room`].
+    /// The same with no more connections than the limit of open files allows, after it was raised as far as it can be.
     pub(crate) fn within_files(self) -> Self {
         Self { connections: files::room(self.connections), ..self }
     }

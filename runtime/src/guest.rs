@@ -105,7 +105,7 @@ impl Guest {
             variables: Arc::new(variables),
             store: manifest.uses_store.then(|| Store::new(options.limits.store)),
             instances: Share::new(instances, connections),
-            with_body: Share::new(instances - instances / WITHOUT_BODY, connections / 2),
+            with_body: Share::new(instances - instances / WITHOUT_BODY, connections.div_ceil(2)),
             pressure: Pressure::new(),
             budget,
             timeouts: options.timeouts,

@@ -16,12 +16,13 @@ use crate::service::ResponseBody;
 /// is seen piece by piece. Every client accepts a frame of this size (RFC 9113 §4.2).
 const PIECE: usize = 16 << 10;
 
-/// A body whose request runs until it is dropped, or for as long as something works for it.
+/// A body on its way. Its request runs until it is dropped.
 pub(super) struct Delivery<B> {
     body: B,
     /// For HTTP/2: what is left of a frame that was too large, and who has to act.
     paced: Option<(Bytes, Arc<Pace>)>,
-    running: Option<Running>,
+    /// None if nothing works for the request any more.
+    _running: Option<Running>,
 }
 
 /// How a body goes on that others poll.
@@ -59,19 +60,17 @@ impl Pace {
 impl<B> Delivery<B> {
     pub(super) fn new(body: B, mut running: Running) -> Self {
         running.answered();
-        Self { body, paced: None, running: Some(running) }
+        Self { body, paced: None, _running: Some(running) }
     }
 }
 
 impl Delivery<ResponseBody> {
-    /// Gives the body in pieces of [`PIECE`], and keeps `pace` up to date. A request that was refused does not run any more: else a
-    /// client that takes no response could keep its seat with it.
-    pub(super) fn paced(body: ResponseBody, running: Running, pace: Arc<Pace>) -> Self {
-        let mut delivery = Self { paced: Some((Bytes::new(), pace)), ..Self::new(body, running) };
-        if matches!(delivery.body, Either::Left(_)) {
-            delivery.running = None;
-        }
-        delivery
+    /// Gives the body in pieces of [`PIECE`], and keeps `pace` up to date. With a response that is whole, such as a refusal, the request
+    /// has ended: else a client that takes no response could keep its seat with it.
+    pub(super) fn paced(body: ResponseBody, mut running: Running, pace: Arc<Pace>) -> Self {
+        running.answered();
+        let running = matches!(body, Either::Right(_)).then_some(running);
+        Self { body, paced: Some((Bytes::new(), pace)), _running: running }
     }
 }
 
