@@ -245,7 +245,7 @@ pub fn on_cores(program: &Path, cores: Option<&str>) -> Command {
     command
 }
 
-/// An address that nobody listens on. Not every contender can say which port it got for port 0.
+/// An address with a free port. Not every contender tells which port it got if it was asked for port 0.
 fn free_address() -> io::Result<SocketAddr> {
     TcpListener::bind("127.0.0.1:0")?.local_addr()
 }

@@ -1,6 +1,6 @@
 //! The arithmetic of samples.
 
-/// The value in the middle; of an even number of values, the mean of the two there. `None` if there are none.
+/// The median: the value in the middle, or the mean of the two there if their number is even. `None` if there are no values.
 pub fn median(values: &[f64]) -> Option<f64> {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
@@ -12,7 +12,7 @@ pub fn median(values: &[f64]) -> Option<f64> {
     }
 }
 
-/// The least and the greatest value; `None` if there are none.
+/// The least and the greatest value. `None` if there are no values.
 pub fn range(values: &[f64]) -> Option<(f64, f64)> {
     let least = values.iter().copied().min_by(f64::total_cmp)?;
     Some((least, values.iter().copied().max_by(f64::total_cmp)?))

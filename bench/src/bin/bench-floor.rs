@@ -23,7 +23,7 @@ use tokio::task::LocalSet;
 /// Fields of a request that are not those of the response.
 const KEPT_BACK: [hyper::header::HeaderName; 4] = [CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HOST];
 
-/// What is wrong if there is no address.
+/// The error about an address that is missing or bad.
 const EXPECTED: &str = "invalid LISTEN: expected an address with a port, such as 127.0.0.1:3000";
 
 fn main() -> Result<()> {

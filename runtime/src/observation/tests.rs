@@ -57,7 +57,7 @@ fn end(request: Builder, act: impl FnOnce(Observation)) -> String {
     ends[0].clone()
 }
 
-/// How a request ended whose response has these pieces, of which the connection takes so many.
+/// How a request ends if its response has these pieces, and the connection takes that many of them.
 fn taken(request: Builder, response: http::response::Builder, pieces: &[&'static str], most: usize) -> String {
     let pieces = Pieces(pieces.iter().map(|&piece| Ok(piece)).collect());
     end(request, |observation| take(observation.answered(response.body(pieces).unwrap()), most))
